@@ -1,0 +1,41 @@
+// Clock: the only source of time; tests inject their own.
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. May jump. */
+  now(): number;
+  /** Milliseconds that never go back; for measuring. */
+  monotonic(): number;
+  /** Runs `action` once after `ms` (at most 24 days); does not keep the process alive by itself. */
+  after(ms: number, action: () => void): Timer;
+}
+
+/** Resolves after `ms`, or at once when `signal` aborts. */
+export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** The largest delay that setTimeout takes (2³¹ − 1 ms). */
+const LONGEST_TIMER = 0x7fff_ffff;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, action) {
+    const handle = setTimeout(action, Math.min(Math.max(0, ms), LONGEST_TIMER));
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};

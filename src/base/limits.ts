@@ -1,0 +1,113 @@
+// Every limit of size, count and time, each with the floor its RFC demands. Settings may lower or raise some of them; see config/schema.ts.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+export const limits = {
+  smtp: {
+    /** Command line with CRLF. RFC 5321 §4.5.3.1.4: at least 512, plus what extensions add. */
+    commandLine: 2048,
+    /** AUTH lines. RFC 4954 §4: 12,288. */
+    authLine: 12_288,
+    /** RFC 5321 §4.5.3.1.8: at least 100. */
+    recipients: 1000,
+    /** RFC 5321 §4.5.3.1.1: 64 octets. */
+    localPart: 64,
+    /** RFC 5321 §4.5.3.1.2: 255 octets. */
+    domain: 255,
+    /** A path without its brackets; RFC 5321 §4.5.3.1.3: 256 with them. */
+    path: 254,
+    /** Message size by default; RFC 5321 §4.5.3.1.7: at least 64 KiB. */
+    messageSize: 50 * MiB,
+    /** RFC 5321 §6.3: at least 100 Received fields. */
+    hops: 100,
+    /** Header section, bytes and fields. */
+    headerBytes: 256 * KiB,
+    headerFields: 1000,
+    /** Wrong commands a connection may send before 421. */
+    errors: 20,
+    transactionsPerConnection: 1000,
+    /** Bytes of pipelined commands kept while one is being answered. */
+    pipelined: 64 * KiB,
+    /** Waiting for a command: RFC 5321 §4.5.3.2.7: 5 minutes. */
+    commandTimeout: 5 * minute,
+    /** Waiting for a part of the body: RFC 5321 §4.5.3.2.5: 3 minutes. */
+    bodyTimeout: 3 * minute,
+    /** A whole connection. */
+    sessionTime: 2 * hour,
+    connections: 10_000,
+    connectionsPerAddress: 200,
+  },
+  remote: {
+    /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2, 3 and 10 minutes. */
+    connect: 30 * second,
+    greeting: 5 * minute,
+    command: 5 * minute,
+    dataStart: 2 * minute,
+    dataBlock: 3 * minute,
+    dataEnd: 10 * minute,
+    replyBytes: 64 * KiB,
+    /** Exchangers and addresses tried for one delivery. */
+    exchangers: 20,
+    addresses: 20,
+    tlsHandshake: 1 * minute,
+  },
+  imap: {
+    /** A command line without its literals. RFC 9051 asks for at least 8192. */
+    line: 64 * KiB,
+    /** Literals before login; after login only APPEND may send more. */
+    literal: 64 * KiB,
+    appendSize: 50 * MiB,
+    /** RFC 9051 §5.4: at least 30 minutes. */
+    idleTimeout: 30 * minute,
+    loginTimeout: 1 * minute,
+    badCommands: 20,
+    mimeDepth: 50,
+    mimeParts: 1000,
+  },
+  pop3: {
+    /** RFC 2449 §4: 255 octets. */
+    line: 255,
+    /** RFC 1939 §3: at least 10 minutes. */
+    idleTimeout: 10 * minute,
+    badCommands: 20,
+  },
+  login: {
+    attemptsPerConnection: 3,
+    /** A failed login is answered not before this. */
+    failureDelay: 2 * second,
+    userBytes: 320,
+    passwordBytes: 1024,
+    ticketLife: 30 * second,
+  },
+  gate: { connections: 10_000, connectionsPerAddress: 100 },
+  tls: { handshake: 30 * second },
+  talk: {
+    /** One frame between roles. */
+    frame: 1 * MiB,
+    /** Longest wait for another role's answer before the caller goes on with "try later". */
+    answer: 30 * second,
+    /** An injection or delivery may wait for disks and networks. */
+    inject: 10 * minute,
+    connectRetry: 50,
+    connectRetryMax: 2 * second,
+  },
+  queue: {
+    /** Bodies up to this many bytes live in the journal; larger ones in a file of their own. */
+    inlineBody: 128 * KiB,
+    segment: 16 * MiB,
+    /** Bytes of one group commit. */
+    batch: 4 * MiB,
+    lifetime: 7 * day,
+    delayWarning: 4 * hour,
+    /** Below this much free space new mail is answered 452. */
+    freeSpace: 64 * MiB,
+    statusText: 2000,
+  },
+  dns: { timeout: 5 * second, attempts: 3, cacheEntries: 10_000, records: 500 },
+  log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
+} as const;

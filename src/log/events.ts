@@ -1,0 +1,67 @@
+// Every event of the log: name, level, what it means and which fields it has. The log is an interface: programs read it.
+// A line is: TAI64N stamp, role, event, key=value …; values with other than plain characters are quoted as in JSON.
+
+export type Level = "debug" | "info" | "warn" | "error";
+
+export interface Event {
+  readonly level: Level;
+  readonly meaning: string;
+}
+
+export const events = {
+  // every role
+  ready: { level: "info", meaning: "the role has started and serves" },
+  stopping: { level: "info", meaning: "the role was told to stop" },
+  reloaded: { level: "info", meaning: "the role took over a new configuration" },
+  peer_garbage: { level: "warn", meaning: "another role sent what cannot be read; its link was closed" },
+  trouble: { level: "warn", meaning: "something failed that may work later" },
+  // supervisor
+  role_started: { level: "info", meaning: "a process was started: role, pid, user" },
+  role_ended: {
+    level: "warn",
+    meaning: "a process ended: role, pid, status or signal; it is started again after `wait` ms",
+  },
+  role_output: { level: "warn", meaning: "what a role wrote to its standard error" },
+  config_refused: { level: "error", meaning: "the configuration file has problems; the old one stays" },
+  // smtpd
+  smtp_connect: { level: "info", meaning: "a client connected: session, ip, port, listener" },
+  smtp_refused: { level: "info", meaning: "a client over the limit was sent away" },
+  smtp_tls: { level: "debug", meaning: "the session is encrypted: version, cipher" },
+  smtp_auth: { level: "info", meaning: "a client logged in or failed to: user, result" },
+  smtp_reject: { level: "info", meaning: "a command was answered 4xx or 5xx: code, command, text" },
+  smtp_accept: {
+    level: "info",
+    meaning: "a message was accepted and is durable: session, id, sender, recipients, size",
+  },
+  smtp_disconnect: { level: "info", meaning: "the session is over: reason, messages, ms" },
+  // queue
+  queue_new: { level: "info", meaning: "a message is in the queue: id, sender, recipients, size" },
+  queue_refused: { level: "warn", meaning: "a message could not be taken: id, reason" },
+  queue_delivery: { level: "info", meaning: "an attempt ended: id, to, outcome, status, text, attempts" },
+  queue_bounce: { level: "info", meaning: "a bounce was queued: id of the message, bounce (its id), to" },
+  queue_discard: { level: "warn", meaning: "a bounce that bounced twice was thrown away" },
+  queue_end: { level: "info", meaning: "all recipients of a message are settled" },
+  queue_recovered: { level: "info", meaning: "the spool was read: messages, segments, ms" },
+  queue_damage: { level: "error", meaning: "a part of the spool cannot be read; it was set aside in `file`" },
+  queue_sync_failed: { level: "error", meaning: "the disk refused a sync; the segment was abandoned" },
+  // local, remote
+  local_delivered: {
+    level: "info",
+    meaning: "a message is in a Maildir: id, to, file, again (already there before)",
+  },
+  remote_attempt: {
+    level: "info",
+    meaning: "one transaction with a mail exchanger: id, host, ip, tls, result",
+  },
+  // auth
+  auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
+  // gate, reader
+  gate_connect: { level: "info", meaning: "a client connected: session, ip, port, protocol" },
+  gate_refused: { level: "info", meaning: "a client over the limit was sent away" },
+  gate_login: { level: "info", meaning: "a login attempt: session, user, result" },
+  gate_disconnect: { level: "info", meaning: "the connection is over: session, reason" },
+  reader_session: { level: "info", meaning: "a session began: session, account, protocol" },
+  reader_end: { level: "info", meaning: "a session is over: session, reason, ms" },
+} as const satisfies Record<string, Event>;
+
+export type EventName = keyof typeof events;

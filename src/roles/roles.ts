@@ -1,0 +1,131 @@
+// THE table: which processes there are, as whom they run, what they may read and write, whom they answer. The supervisor starts
+// from it; test/flows/roles.test.ts compares it with the running processes. docs/trust.md says what a thief of each would gain.
+
+import type { SlicedRole } from "#config/slice.ts";
+
+/** Users of ours; config `users.base` gives the first number, the others follow in this order. */
+export const users = ["log", "smtp", "auth", "queue", "mail", "remote", "gate", "admin"] as const;
+export type User = (typeof users)[number];
+
+/** Groups beside each user's own: who may read the spool. Numbers follow those of the users. */
+export const groups = ["spool"] as const;
+export type Group = (typeof groups)[number];
+
+export interface RoleRow {
+  readonly user: User;
+  readonly groups: readonly Group[];
+  /** "accept": takes connections from the network; "connect": makes them; "none": an empty network namespace, as root. */
+  readonly network: "accept" | "connect" | "none";
+  /** Directories below the data directory. Those it may write are made for its user before it starts. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** Who may ask it: one Unix socket for each, which only that role's user may open. */
+  readonly answers: readonly (SlicedRole | "supervisor" | "control")[];
+  /** Setting that says how many processes there are; undefined: one. */
+  readonly processes: "smtpd" | "gate" | "reader" | undefined;
+  /** Threads for files, name look-ups and key derivation (UV_THREADPOOL_SIZE). */
+  readonly threads: number;
+  /** Open files (prlimit). */
+  readonly files: number;
+}
+
+const everybody = ["supervisor", "smtpd", "auth", "queue", "local", "remote", "gate", "reader"] as const;
+
+/** In the order they are started; those that are asked come before those who ask. */
+export const roles: { readonly [R in SlicedRole]: RoleRow } = {
+  logger: {
+    user: "log",
+    groups: [],
+    network: "none",
+    reads: [],
+    writes: ["log"],
+    answers: everybody,
+    processes: undefined,
+    threads: 1,
+    files: 1024,
+  },
+  auth: {
+    user: "auth",
+    groups: [],
+    network: "none",
+    reads: [],
+    writes: ["accounts"],
+    answers: ["smtpd", "queue", "local", "gate", "reader"],
+    processes: undefined,
+    threads: 2,
+    files: 4096,
+  },
+  local: {
+    user: "mail",
+    groups: ["spool"],
+    network: "none",
+    reads: ["spool"],
+    writes: ["mail"],
+    answers: ["queue"],
+    processes: undefined,
+    threads: 16,
+    files: 4096,
+  },
+  remote: {
+    user: "remote",
+    groups: ["spool"],
+    network: "connect",
+    reads: ["spool"],
+    writes: [],
+    answers: ["queue"],
+    processes: undefined,
+    threads: 4,
+    files: 4096,
+  },
+  queue: {
+    user: "queue",
+    groups: ["spool"],
+    network: "none",
+    reads: [],
+    writes: ["spool"],
+    answers: ["smtpd", "control"],
+    processes: undefined,
+    threads: 4,
+    files: 4096,
+  },
+  reader: {
+    user: "mail",
+    groups: [],
+    network: "none",
+    reads: [],
+    writes: ["mail"],
+    answers: ["gate"],
+    processes: "reader",
+    threads: 4,
+    files: 16_384,
+  },
+  smtpd: {
+    user: "smtp",
+    groups: [],
+    network: "accept",
+    reads: [],
+    writes: [],
+    answers: [],
+    processes: "smtpd",
+    threads: 2,
+    files: 16_384,
+  },
+  gate: {
+    user: "gate",
+    groups: [],
+    network: "accept",
+    reads: [],
+    writes: [],
+    answers: [],
+    processes: "gate",
+    threads: 2,
+    files: 32_768,
+  },
+};
+
+export const roleNames = Object.keys(roles) as readonly SlicedRole[];
+
+/** The socket on which `role` (its process `index`) answers `peer`; relative to the data directory. */
+export function socketPath(role: SlicedRole | "supervisor", peer: string, index = 0): string {
+  return `run/${index === 0 ? role : `${role}.${index}`}/${peer}.sock`;
+}

@@ -1,0 +1,34 @@
+// deliver: the queue gives one message for some recipients to local or remote, and hears an outcome for each.
+
+import { flag, integer, list, oneOf, record, type Shaped, text } from "#base/shape.ts";
+import { placeShape } from "#store/spool/place.ts";
+import { outcomeShape } from "#wire/envelope.ts";
+import type { Verb } from "./caller.ts";
+
+const deliveryShape = record({
+  id: text(64),
+  /** When the queue took it, ms since 1970; names the Maildir file together with id and index. */
+  arrived: integer(0),
+  sender: text(512),
+  body: oneOf("7bit", "8bitmime"),
+  submitted: flag,
+  place: placeShape,
+  /** remote: where all these recipients are; local: "". */
+  domain: text(255),
+  recipients: list(record({ index: integer(0), address: text(512) }), 10_000),
+});
+
+export type Delivery = Shaped<typeof deliveryShape>;
+
+const deliveredShape = record({
+  outcomes: list(record({ index: integer(0), outcome: outcomeShape }), 10_000),
+});
+
+/** One outcome per recipient asked for; a recipient that is missing counts as deferred. */
+export type Delivered = Shaped<typeof deliveredShape>;
+
+export const deliver: Verb<Delivery, Delivered> = {
+  kind: 1,
+  question: deliveryShape,
+  answer: deliveredShape,
+};
