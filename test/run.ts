@@ -10,7 +10,7 @@ const suites: Readonly<
 > = {
   unit: {
     globs: ["src/**/*.test.ts", "test/{support,tree,dialogs,fuzz,crash}/**/*.test.ts"],
-    flags: ["--test-isolation=none"],
+    flags: ["--test-isolation=none", "--test-timeout=60000"],
   },
   flows: { globs: ["test/flows/**/*.test.ts"], flags: ["--test-concurrency=2", "--test-timeout=300000"] },
 };
@@ -32,6 +32,6 @@ if (files.length === 0) {
 const run = spawnSync(
   process.execPath,
   ["--test", "--disable-warning=ExperimentalWarning", ...suite.flags, ...files],
-  { cwd: root, stdio: "inherit" },
+  { cwd: root, stdio: "inherit", timeout: 20 * 60_000 },
 );
 process.exit(run.status ?? 1);

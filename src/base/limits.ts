@@ -93,8 +93,11 @@ export const limits = {
     answer: 30 * second,
     /** An injection or delivery may wait for disks and networks. */
     inject: 10 * minute,
+    /** A role that does not listen yet is dialled this often, this long. */
     connectRetry: 50,
-    connectRetryMax: 2 * second,
+    connectPatience: 10 * second,
+    /** A link that is kept up is made again after this. */
+    connectRetryMax: 1 * second,
   },
   queue: {
     /** Bodies up to this many bytes live in the journal; larger ones in a file of their own. */

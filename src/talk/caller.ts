@@ -1,9 +1,10 @@
 // The asking side of a conversation: one link to another role, dialled again whenever it is lost. Questions that were under way
 // when it was lost end in Trouble, which is always temporary for whoever asked.
 
-import type { Clock, Timer } from "#base/clock.ts";
+import type { Socket } from "node:net";
+import { type Clock, pause, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { messageOf, Trouble } from "#base/problem.ts";
+import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { readJson, type Shape } from "#base/shape.ts";
 import { dial } from "#sys/local.ts";
 import { type Frame, Link } from "./frame.ts";
@@ -118,9 +119,7 @@ export class Caller {
   }
 
   async #dial(): Promise<Link> {
-    const socket = await dial(this.#options.path, limits.talk.answer).catch((error: unknown) => {
-      throw new Trouble("ask", `Cannot reach ${this.#options.path}: ${messageOf(error)}`, error);
-    });
+    const socket = await this.#patientDial();
     const link = new Link(socket, {
       frame: (frame) => this.#take(frame),
       closed: (reason) => this.#lose(link, reason),
@@ -128,6 +127,23 @@ export class Caller {
     this.#link = link;
     this.#options.linked?.(link);
     return link;
+  }
+
+  /** While the server starts, the other role may not listen yet; once it has, its socket outlives it. */
+  async #patientDial(): Promise<Socket> {
+    const { path, clock } = this.#options;
+    const end = clock.monotonic() + limits.talk.connectPatience;
+    for (;;) {
+      try {
+        return await dial(path, limits.talk.answer);
+      } catch (thrown) {
+        const early = codeOf(thrown) === "ECONNREFUSED" || codeOf(thrown) === "ENOENT";
+        if (this.#closed || !early || clock.monotonic() >= end) {
+          throw new Trouble("ask", `Cannot reach ${path}: ${messageOf(thrown)}`, thrown);
+        }
+        await pause(clock, limits.talk.connectRetry);
+      }
+    }
   }
 
   #take(frame: Frame): void {

@@ -1,0 +1,57 @@
+// What one role's process is allowed: its row of the table as node flags, user, network and limits.
+
+import fs from "node:fs";
+import path from "node:path";
+import type { SlicedRole } from "#config/slice.ts";
+import { type Child, startChild } from "#sys/child.ts";
+import { roles } from "../roles.ts";
+import type { Owners } from "./layout.ts";
+
+/** The checkout: what a role may read of it to load its code. */
+const ROOT = path.resolve(import.meta.dirname, "../../..");
+const CODE = ["src", "node_modules", "package.json"];
+
+/** Starts one process of a role in the working directory, the data directory. */
+export function spawner(
+  role: SlicedRole,
+  index: number,
+  owners: Owners,
+  descriptors: readonly number[],
+): Child {
+  const row = roles[role];
+  const owner = owners.user(row.user);
+  const groups = row.groups.map((name) => owners.group(name)).filter((gid) => gid !== undefined);
+  const data = process.cwd();
+  const inside = (names: readonly string[]) => names.map((name) => path.join(data, name));
+  return startChild({
+    node: process.execPath,
+    nodeArguments: [
+      "--disable-warning=ExperimentalWarning",
+      ...permissions(inside(row.reads), inside(row.writes)),
+      path.join(ROOT, "src/roles/boot.ts"),
+      role,
+      String(index),
+    ],
+    directory: data,
+    descriptors,
+    owner: owner && { ...owner, groups },
+    noNetwork: row.network === "none",
+    files: row.files,
+    environment: { UV_THREADPOOL_SIZE: String(row.threads) },
+  });
+}
+
+/** Node's seat belt: exactly these paths. Unix sockets count as network for it, so every role has --allow-net; what keeps roles off
+ * the network is their namespace. */
+function permissions(reads: readonly string[], writes: readonly string[]): readonly string[] {
+  const code = CODE.map((name) => path.join(ROOT, name));
+  return [
+    "--permission",
+    "--allow-net",
+    ...[...code, ...reads, ...writes].map((at) => `--allow-fs-read=${at}`),
+    ...writes.map((at) => `--allow-fs-write=${at}`),
+  ];
+}
+
+/** Only for a check at start: can a role read our code at all? */
+export const codeRoot = (): string => fs.realpathSync(ROOT);

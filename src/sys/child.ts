@@ -1,0 +1,142 @@
+// Starting a role: the sockets it is born with, and the chain of small programs that take its rights away before node runs.
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import net, { type Socket } from "node:net";
+import { getSystemErrorName } from "node:util";
+import { Trouble } from "#base/problem.ts";
+
+/** A socket that is bound but not ours to accept on: its descriptor goes to a role, which listens. Kept open here, so that clients
+ * wait in the kernel's queue while the role is restarted. */
+export interface Bound {
+  readonly fd: number;
+  close(): void;
+}
+
+/** Node binds without listening only through this function of its own cluster module; style.md §7 says why we need it. */
+interface BindingNet {
+  _createServerHandle(
+    address: string,
+    port: number,
+    type: number,
+    fd?: number,
+    flags?: number,
+  ): Handle | number;
+}
+
+interface Handle {
+  readonly fd: number;
+  close(): void;
+}
+
+const UV_TCP_IPV6ONLY = 1;
+
+function bind(
+  operation: string,
+  [address, port, type, flags]: readonly [string, number, number, number],
+): Bound {
+  const handle = (net as unknown as BindingNet)._createServerHandle(address, port, type, undefined, flags);
+  if (typeof handle === "number") {
+    const code = getSystemErrorName(handle);
+    throw new Trouble(operation, `Cannot ${operation}: ${code}`, { code });
+  }
+  return { fd: handle.fd, close: () => handle.close() };
+}
+
+/** A TCP port; Trouble with the system's code ("EADDRINUSE", "EACCES"). IPv6 sockets take IPv6 only. */
+export function bindTcp(address: string, port: number): Bound {
+  const v6 = net.isIPv6(address);
+  return bind(`listen on ${address} port ${port}`, [address, port, v6 ? 6 : 4, v6 ? UV_TCP_IPV6ONLY : 0]);
+}
+
+/** A Unix socket that only `owner` may connect to; a stale one at the path is replaced. */
+export function bindLocal(
+  path: string,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Bound {
+  fs.rmSync(path, { force: true });
+  const bound = bind(`make socket ${path}`, [path, -1, -1, 0]);
+  fs.chmodSync(path, 0o600);
+  if (owner) fs.chownSync(path, owner.uid, owner.gid);
+  return bound;
+}
+
+export interface Confinement {
+  /** Undefined: stay who we are. */
+  readonly owner:
+    | { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
+    | undefined;
+  /** An empty network namespace; only where `canSeparate` said so. */
+  readonly noNetwork: boolean;
+  /** Open files. */
+  readonly files: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface ChildOptions extends Confinement {
+  readonly node: string;
+  readonly nodeArguments: readonly string[];
+  readonly directory: string;
+  /** Become descriptors 4, 5, … of the child; 3 is the health link. */
+  readonly descriptors: readonly number[];
+}
+
+export interface Child {
+  readonly process: ChildProcess;
+  readonly health: Socket;
+}
+
+/** The programs before `node`: each takes a right away and becomes the next one, so that the pid stays the same. */
+export function confine(confinement: Confinement, command: readonly string[]): readonly string[] {
+  const { owner, noNetwork, files, environment } = confinement;
+  const tools = available();
+  const chain: string[] = [];
+  if (noNetwork && tools.unshare) chain.push("unshare", "--net", "--");
+  if (tools.prlimit) chain.push("prlimit", "--core=0", `--nofile=${files}`, "--");
+  if (tools.setpriv) {
+    chain.push("setpriv", "--no-new-privs");
+    if (owner) {
+      chain.push(`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--inh-caps=-all", "--bounding-set=-all");
+      chain.push(owner.groups.length > 0 ? `--groups=${owner.groups.join(",")}` : "--clear-groups");
+    }
+    chain.push("--");
+  }
+  // whatever the administrator's shell exported stays outside, NODE_OPTIONS first of all
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return [...chain, "env", "-i", ...variables, ...command];
+}
+
+/** Starts one role. Without setpriv (other systems than Linux) node itself changes the user. */
+export function startChild(options: ChildOptions): Child {
+  const [file = "", ...rest] = confine(options, [options.node, ...options.nodeArguments]);
+  const owner = available().setpriv ? undefined : options.owner;
+  const child = spawn(file, rest, {
+    cwd: options.directory,
+    // of a group of its own: Ctrl-C on the terminal reaches the supervisor only, which stops all in order
+    detached: true,
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdio: ["ignore", "pipe", "pipe", "pipe", ...options.descriptors],
+    ...(owner ? { uid: owner.uid, gid: owner.gid } : {}),
+  });
+  return { process: child, health: child.stdio[3] as Socket };
+}
+
+interface Tools {
+  readonly setpriv: boolean;
+  readonly prlimit: boolean;
+  readonly unshare: boolean;
+}
+
+let known: Tools | undefined;
+
+/** Which of util-linux's programs work here; found out once, by using them. */
+export function available(): Tools {
+  const works = (program: string, ...rest: string[]) =>
+    spawnSync(program, [...rest, "--", "true"]).status === 0;
+  known ??= {
+    setpriv: works("setpriv", "--no-new-privs"),
+    prlimit: works("prlimit", "--core=0"),
+    unshare: process.getuid?.() === 0 && works("unshare", "--net"),
+  };
+  return known;
+}
