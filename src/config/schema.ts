@@ -1,0 +1,281 @@
+// Every setting: its name, type, default and meaning. `kenro init` writes kenro.toml from this table and docs/config.md is made from it.
+
+import { z } from "zod";
+import { limits } from "#base/limits.ts";
+import { parseDuration, parseSize } from "./units.ts";
+
+const size = z.union([z.string(), z.number()]).transform((value, context) => {
+  const parsed = parseSize(value);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: "custom", message: `expected ${parsed.error}` });
+  return z.NEVER;
+});
+
+const duration = z.union([z.string(), z.number()]).transform((value, context) => {
+  const parsed = parseDuration(value);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: "custom", message: `expected ${parsed.error}` });
+  return z.NEVER;
+});
+
+/** RFC 1123 §2.1: letters, digits and hyphens between dots. */
+export const HOSTNAME =
+  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+
+const hostname = z.string().regex(HOSTNAME, 'expected a host name such as "mail.example.org"');
+const count = (min: number, max: number) => z.int().min(min).max(max);
+/** "127.0.0.1:25", "[::1]:25". */
+const ENDPOINT = /^(?:\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
+const endpoint = z
+  .string()
+  .regex(ENDPOINT, 'expected an address and a port such as "0.0.0.0:25" or "[::]:25"');
+const host = z
+  .string()
+  .regex(
+    /^(?:|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?|[A-Za-z0-9._-]+(?::\d{1,5})?)$/,
+    'expected "host" or "host:port"',
+  );
+const ip = z.string().regex(/^(?:|[0-9A-Fa-f:.]+)$/, 'expected an address such as "192.0.2.1"');
+
+export interface Setting {
+  readonly type: z.ZodType;
+  /** As it is written into kenro.toml. Undefined: there is no default, `kenro init` asks for it. */
+  readonly standard: string | number | readonly string[] | undefined;
+  readonly meaning: string;
+  /** Which roles are told it. */
+  readonly seenBy: readonly string[];
+}
+
+export interface Section {
+  readonly meaning: string;
+  readonly settings: Readonly<Record<string, Setting>>;
+}
+
+const listener = (port: number, meaning: string, seenBy: string) => ({
+  type: z.array(endpoint),
+  standard: [`0.0.0.0:${port}`, `[::]:${port}`],
+  meaning: `${meaning} An empty list switches it off.`,
+  seenBy: ["supervisor", seenBy],
+});
+
+/** The section "" stands at the top of the file. */
+export const sections = {
+  "": {
+    meaning: "",
+    settings: {
+      hostname: {
+        type: hostname,
+        standard: undefined,
+        meaning:
+          "The name of this machine in greetings, EHLO and Received fields; its reverse DNS should say the same.",
+        seenBy: ["smtpd", "queue", "local", "remote", "gate", "reader"],
+      },
+    },
+  },
+  listen: {
+    meaning: "Where the server listens: addresses with ports.",
+    settings: {
+      mx: listener(25, "Mail from other servers (SMTP).", "smtpd"),
+      submission: listener(587, "Mail from your users, STARTTLS (RFC 6409).", "smtpd"),
+      submissions: listener(465, "Mail from your users, TLS from the start (RFC 8314).", "smtpd"),
+      pop3: listener(110, "POP3 with STLS.", "gate"),
+      pop3s: listener(995, "POP3 with TLS from the start.", "gate"),
+      imap: listener(143, "IMAP with STARTTLS.", "gate"),
+      imaps: listener(993, "IMAP with TLS from the start.", "gate"),
+    },
+  },
+  tls: {
+    meaning: "The certificate shown to clients; read by the supervisor, at the start and at `kenro reload`.",
+    settings: {
+      certificate: {
+        type: z.string().min(1),
+        standard: "tls/cert.pem",
+        meaning: "PEM file with the certificate and its chain; relative to this directory.",
+        seenBy: ["supervisor"],
+      },
+      key: {
+        type: z.string().min(1),
+        standard: "tls/key.pem",
+        meaning: "PEM file with its private key.",
+        seenBy: ["supervisor"],
+      },
+    },
+  },
+  smtp: {
+    meaning: "Receiving mail.",
+    settings: {
+      max_size: {
+        type: size.pipe(z.int().min(65_536, "expected at least 64k (RFC 5321 §4.5.3.1.7)")),
+        standard: "50M",
+        meaning: "Largest message.",
+        seenBy: ["smtpd"],
+      },
+      max_recipients: {
+        type: count(100, 100_000),
+        standard: limits.smtp.recipients,
+        meaning: "Recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8).",
+        seenBy: ["smtpd"],
+      },
+      connections: {
+        type: count(1, 100_000),
+        standard: limits.smtp.connections,
+        meaning: "Connections at a time, for each process.",
+        seenBy: ["smtpd"],
+      },
+      connections_per_address: {
+        type: count(1, 100_000),
+        standard: limits.smtp.connectionsPerAddress,
+        meaning: "Connections at a time from one address.",
+        seenBy: ["smtpd"],
+      },
+    },
+  },
+  queue: {
+    meaning: "Keeping and delivering mail.",
+    settings: {
+      lifetime: {
+        type: duration.pipe(z.int().min(1000)),
+        standard: "7d",
+        meaning: "How long delivery is tried before the message goes back to its sender.",
+        seenBy: ["queue"],
+      },
+      local_concurrency: {
+        type: count(1, 1000),
+        standard: 50,
+        meaning: "Deliveries into mailboxes at a time.",
+        seenBy: ["queue"],
+      },
+      remote_concurrency: {
+        type: count(1, 1000),
+        standard: 20,
+        meaning: "Deliveries to other servers at a time.",
+        seenBy: ["queue"],
+      },
+      free_space: {
+        type: size,
+        standard: "64M",
+        meaning: "With less free space than this, new mail is answered with 452 until there is more.",
+        seenBy: ["queue"],
+      },
+    },
+  },
+  remote: {
+    meaning: "Sending to other servers.",
+    settings: {
+      port: {
+        type: count(1, 65_535),
+        standard: 25,
+        meaning: "Port of mail exchangers; another one than 25 only for tests.",
+        seenBy: ["remote"],
+      },
+      source_address: {
+        type: ip,
+        standard: "",
+        meaning: 'Address that outgoing connections come from; "" leaves it to the system.',
+        seenBy: ["remote"],
+      },
+      smarthost: {
+        type: host,
+        standard: "",
+        meaning:
+          'Everything goes to this "host" or "host:port" instead of the exchangers in DNS; "" for none.',
+        seenBy: ["remote"],
+      },
+    },
+  },
+  dns: {
+    meaning: "Name look-ups.",
+    settings: {
+      servers: {
+        type: z.array(
+          z
+            .string()
+            .regex(
+              /^(?:\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?$/,
+              'expected "address" or "address:port"',
+            ),
+        ),
+        standard: [],
+        meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
+        seenBy: ["remote"],
+      },
+    },
+  },
+  processes: {
+    meaning: "How many processes of a role there are.",
+    settings: {
+      smtpd: { type: count(1, 64), standard: 1, meaning: "Receivers.", seenBy: ["supervisor"] },
+      gate: { type: count(1, 64), standard: 1, meaning: "Doors for POP3 and IMAP.", seenBy: ["supervisor"] },
+      reader: {
+        type: count(1, 64),
+        standard: 1,
+        meaning: "Readers; every account has one of them.",
+        seenBy: ["supervisor", "auth"],
+      },
+    },
+  },
+  users: {
+    meaning: "As root, every role runs as a user of its own.",
+    settings: {
+      base: {
+        type: count(100, 2_000_000_000),
+        standard: 58_100,
+        meaning: "First of the ten user and group numbers; they need no entries in /etc/passwd.",
+        seenBy: ["supervisor"],
+      },
+    },
+  },
+  log: {
+    meaning: "The log in log/<role>/; read it with `kenro log`.",
+    settings: {
+      level: {
+        type: z.enum(["info", "debug"]),
+        standard: "info",
+        meaning: '"info" or "debug".',
+        seenBy: ["all roles"],
+      },
+      size: {
+        type: size.pipe(z.int().min(4096)),
+        standard: "16M",
+        meaning: "A log file is closed at this size and a new one begun.",
+        seenBy: ["logger"],
+      },
+      files: {
+        type: count(1, 10_000),
+        standard: limits.log.files,
+        meaning: "Closed log files kept for each role.",
+        seenBy: ["logger"],
+      },
+    },
+  },
+} as const satisfies Record<string, Section>;
+
+type SectionName = keyof typeof sections;
+type SettingsOf<S extends SectionName> = {
+  readonly [N in keyof (typeof sections)[S]["settings"]]: (typeof sections)[S]["settings"][N] extends {
+    readonly type: infer T extends z.ZodType;
+  }
+    ? z.output<T>
+    : never;
+};
+
+/** The whole configuration, read and checked. */
+export type Config = SettingsOf<""> & { readonly [S in Exclude<SectionName, "">]: SettingsOf<S> };
+
+function objectOf(section: Section): z.ZodType {
+  const fields = Object.entries(section.settings).map(([name, { type, standard }]) => [
+    name,
+    standard === undefined ? type : type.prefault(standard as never),
+  ]);
+  return z.strictObject(Object.fromEntries(fields));
+}
+
+/** Reads a parsed kenro.toml; unknown settings are errors, missing ones have their default. */
+export const configSchema = z.strictObject({
+  ...(objectOf(sections[""]) as z.ZodObject).shape,
+  ...Object.fromEntries(
+    Object.entries(sections)
+      .filter(([name]) => name !== "")
+      .map(([name, section]) => [name, objectOf(section).prefault({} as never)]),
+  ),
+}) as unknown as z.ZodType<Config>;
