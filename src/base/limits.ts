@@ -83,6 +83,14 @@ export const limits = {
     userBytes: 320,
     passwordBytes: 1024,
     ticketLife: 30 * second,
+    /** Tickets that wait to be redeemed. */
+    tickets: 10_000,
+    /** Passwords verified at a time (19 MiB each), and waiting for that; more are answered "try later". */
+    verifications: 2,
+    verificationsWaiting: 500,
+    /** Logins remembered as right, so that a client that connects again costs nothing. */
+    remembered: 10_000,
+    rememberedFor: 5 * minute,
   },
   gate: { connections: 10_000, connectionsPerAddress: 100 },
   tls: { handshake: 30 * second },

@@ -15,6 +15,10 @@ export const events = {
   reloaded: { level: "info", meaning: "the role took over a new configuration" },
   peer_garbage: { level: "warn", meaning: "another role sent what cannot be read; its link was closed" },
   trouble: { level: "warn", meaning: "something failed that may work later" },
+  lost_lines: {
+    level: "warn",
+    meaning: "lines that could not be kept while the logger or the disk was away: count",
+  },
   // supervisor
   role_started: { level: "info", meaning: "a process was started: role, pid, user" },
   role_ended: {

@@ -1,0 +1,9 @@
+// kenro start: the server in the foreground.
+
+import { supervise } from "#roles/supervisor/main.ts";
+import { complain, type Run } from "../call.ts";
+
+export const start: Run = async ({ directory }) => {
+  process.title = "kenro supervisor";
+  return supervise(directory, { ready: () => process.stdout.write("ready\n"), say: complain });
+};

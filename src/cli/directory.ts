@@ -1,0 +1,38 @@
+// Which data directory a command means.
+
+import fs from "node:fs";
+import path from "node:path";
+import { codeOf } from "#base/problem.ts";
+import { CONFIG_FILE } from "#config/load.ts";
+import { Refusal } from "./exit.ts";
+
+const HERE = "kenro-data";
+const SYSTEM = "/var/lib/kenro";
+
+/** The data directory a person has named: --dir, else KENRO_DIR. */
+export function namedDirectory(option: string | undefined): string | undefined {
+  const named = option ?? process.env["KENRO_DIR"];
+  return named === "" ? undefined : named;
+}
+
+/** As an absolute path: the one that was named, else ./kenro-data, else (as root) the system's. */
+export function dataDirectory(named: string | undefined): string {
+  if (named !== undefined) return path.resolve(named);
+  const root = process.getuid?.() === 0;
+  return !root || fs.existsSync(HERE) ? path.resolve(HERE) : SYSTEM;
+}
+
+/** Makes the data directory the working directory, because socket paths are relative to it. Refusal when there is no server of ours. */
+export function enter(directory: string): void {
+  try {
+    process.chdir(directory);
+    fs.accessSync(CONFIG_FILE, fs.constants.F_OK);
+  } catch (thrown) {
+    if (codeOf(thrown) === "ENOENT") {
+      throw new Refusal(
+        `There is no server in "${directory}"; give another --dir or make one with: kenro init --dir ${directory}`,
+      );
+    }
+    throw new Refusal(`Cannot use "${directory}": ${codeOf(thrown) ?? "it is not a directory"}`);
+  }
+}

@@ -1,0 +1,219 @@
+// The command line: which commands there are, their options, and how they end. Each command's own file is loaded only when it runs.
+
+import { Command, CommanderError, Option } from "commander";
+import { messageOf, Trouble } from "#base/problem.ts";
+import { complain, type Run } from "./call.ts";
+import { dataDirectory, namedDirectory } from "./directory.ts";
+import { type ExitCode, Refusal } from "./exit.ts";
+
+type Load = () => Promise<Run>;
+
+interface Row {
+  /** "user add <address>" */
+  readonly usage: string;
+  readonly meaning: string;
+  readonly options?: readonly Option[];
+  readonly load: Load;
+}
+
+const option = (flags: string, meaning: string) => new Option(flags, meaning);
+const several = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
+const passwordOption = option("--password-stdin", "read the password from standard input");
+
+const rows: readonly Row[] = [
+  {
+    usage: "init",
+    meaning: "make a data directory with kenro.toml and a self-signed certificate",
+    options: [
+      option("--hostname <name>", "name of this machine, such as mail.example.org"),
+      option("--domain <name>", "domain to receive mail for (may be given several times)").argParser(several),
+      option("--port-base <number>", "listen on 127.0.0.1 only, on this number + the standard port"),
+      option("-y, --yes", "ask nothing"),
+    ],
+    load: async () => (await import("./commands/init.ts")).init,
+  },
+  {
+    usage: "demo",
+    meaning: "run a demonstration server in ./kenro-data on 127.0.0.1",
+    load: async () => (await import("./commands/demo.ts")).demo,
+  },
+  {
+    usage: "start",
+    meaning: 'run the server in the foreground; prints "ready" when it serves',
+    load: async () => (await import("./commands/start.ts")).start,
+  },
+  {
+    usage: "stop",
+    meaning: "stop the server and wait until it is gone",
+    load: async () => (await import("./commands/server.ts")).stop,
+  },
+  {
+    usage: "status",
+    meaning: "one line for each role",
+    load: async () => (await import("./commands/server.ts")).status,
+  },
+  {
+    usage: "reload",
+    meaning: "read kenro.toml again; a bad file never replaces a good one",
+    load: async () => (await import("./commands/server.ts")).reload,
+  },
+  {
+    usage: "user add <address>",
+    meaning: "make an account; asks for its password on a terminal, else makes one up and prints it",
+    options: [passwordOption],
+    load: async () => (await import("./commands/user.ts")).add,
+  },
+  {
+    usage: "user passwd <address>",
+    meaning: "change the password of an account",
+    options: [passwordOption],
+    load: async () => (await import("./commands/user.ts")).passwd,
+  },
+  {
+    usage: "user del <address>",
+    meaning: "delete an account; its mail stays on disk",
+    load: async () => (await import("./commands/user.ts")).del,
+  },
+  {
+    usage: "user list [domain]",
+    meaning: "all accounts",
+    load: async () => (await import("./commands/user.ts")).list,
+  },
+  {
+    usage: "domain add <name>",
+    meaning: "receive mail for a domain",
+    load: async () => (await import("./commands/domain.ts")).add,
+  },
+  {
+    usage: "domain del <name>",
+    meaning: "stop receiving mail for a domain",
+    load: async () => (await import("./commands/domain.ts")).del,
+  },
+  {
+    usage: "domain list",
+    meaning: "all domains",
+    load: async () => (await import("./commands/domain.ts")).list,
+  },
+  {
+    usage: "queue list",
+    meaning: "messages that wait, oldest first",
+    load: async () => (await import("./commands/queue.ts")).list,
+  },
+  {
+    usage: "queue retry [id]",
+    meaning: "try one message, or all, now",
+    load: async () => (await import("./commands/queue.ts")).retry,
+  },
+  {
+    usage: "log",
+    meaning: "the log in local time, all roles together",
+    options: [
+      option("-f, --follow", "go on as lines come"),
+      option("--id <id>", "only what belongs to this message or session"),
+      option("-n, --lines <number>", "only the last lines (10 with -f)"),
+    ],
+    load: async () => (await import("./commands/log.ts")).log,
+  },
+];
+
+const groupMeanings: Readonly<Record<string, string>> = {
+  user: "accounts",
+  domain: "domains of ours",
+  queue: "messages on their way",
+};
+
+function command(row: Row, name: string, done: (code: ExitCode) => void): Command {
+  const made = new Command(name).description(row.meaning);
+  made.addOption(
+    option("--dir <directory>", "data directory (else KENRO_DIR, ./kenro-data, /var/lib/kenro)"),
+  );
+  made.addOption(option("--json", "output for programs"));
+  for (const each of row.options ?? []) made.addOption(each);
+  for (const each of row.usage.split(" ").filter((word) => /^[<[]/.test(word))) made.argument(each);
+  made.action(async () => {
+    const { dir, json, ...options } = made.opts<Record<string, unknown>>();
+    const run = await row.load();
+    const given = namedDirectory(dir as string | undefined);
+    done(
+      await run({
+        directory: dataDirectory(given),
+        given,
+        json: json === true,
+        args: made.processedArgs as (string | undefined)[],
+        options,
+      }),
+    );
+  });
+  return made;
+}
+
+/** All commands; `done` is told how the one that ran has ended. */
+function program(done: (code: ExitCode) => void): Command {
+  const top = new Command("kenro").description("A complete mail server");
+  const groups = new Map<string, Command>();
+  for (const row of rows) {
+    const [first = "", second = ""] = row.usage.split(" ");
+    const meaning = groupMeanings[first];
+    if (meaning === undefined) {
+      top.addCommand(command(row, first, done));
+      continue;
+    }
+    let group = groups.get(first);
+    if (!group) {
+      group = new Command(first).description(meaning);
+      groups.set(first, group);
+      top.addCommand(group);
+    }
+    group.addCommand(command(row, second, done));
+  }
+  for (const each of [top, ...everyCommand(top)]) {
+    each.exitOverride().helpCommand(false);
+    each.configureOutput({ writeErr: () => {} });
+  }
+  return top;
+}
+
+const everyCommand = (parent: Command): readonly Command[] =>
+  parent.commands.flatMap((each) => [each, ...everyCommand(each)]);
+
+function explain(thrown: unknown): ExitCode {
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return 0;
+    if (thrown.code === "commander.help") complain("Which command? See: kenro --help");
+    else complain(sentenceOf(thrown.message));
+    return 2;
+  }
+  if (thrown instanceof Refusal) {
+    complain(thrown.message);
+    return thrown.code;
+  }
+  complain(thrown instanceof Trouble ? thrown.message : `Cannot do this: ${messageOf(thrown)}`);
+  return 111;
+}
+
+/** Commander's words in the manner of ours. */
+function sentenceOf(message: string): string {
+  const plain = message
+    .replace(/^error: /, "")
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replaceAll("'", '"');
+  return `${plain.charAt(0).toUpperCase()}${plain.slice(1)}; see: kenro --help`;
+}
+
+async function main(): Promise<void> {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // whoever read our output has seen enough (`kenro log | head`)
+    if (error.code === "EPIPE") process.exit(0);
+  });
+  let code: ExitCode = 0;
+  try {
+    await program((ended) => {
+      code = ended;
+    }).parseAsync();
+  } catch (thrown) {
+    code = explain(thrown);
+  }
+  process.exit(code);
+}
+
+await main();

@@ -1,0 +1,74 @@
+// The running server as the command line sees it: is there one, and the questions it answers.
+
+import fs from "node:fs";
+import { systemClock } from "#base/clock.ts";
+import { codeOf, messageOf, Trouble } from "#base/problem.ts";
+import { socketPath } from "#roles/roles.ts";
+import { dial } from "#sys/local.ts";
+import { Caller, type Verb } from "#talk/caller.ts";
+import { enter } from "./directory.ts";
+import { Refusal } from "./exit.ts";
+
+export const LOCK_FILE = "run/supervisor/lock";
+export const PID_FILE = "run/supervisor/pid";
+
+/** A role on this machine that does not take a connection within this time hangs. */
+const PATIENCE = 5000;
+
+/** Asks the supervisor or the queue of the server in `directory` one question after another, then hangs up. */
+export async function withRole<T>(
+  directory: string,
+  role: "supervisor" | "queue",
+  talk: (ask: <Q, A>(verb: Verb<Q, A>, question: Q) => Promise<A>) => Promise<T>,
+): Promise<T> {
+  enter(directory);
+  const at = socketPath(role, "control");
+  await reach(directory, at);
+  const caller = new Caller({ path: at, clock: systemClock });
+  try {
+    return await talk((verb, question) => caller.ask(verb, question));
+  } catch (thrown) {
+    if (!(thrown instanceof Trouble)) throw thrown;
+    throw new Refusal(
+      `The server does not answer (${thrown.message}); see: kenro log --dir ${directory}`,
+      111,
+    );
+  } finally {
+    caller.close();
+  }
+}
+
+/** A Caller waits for roles that are starting; a person wants to know at once that nothing runs. */
+async function reach(directory: string, at: string): Promise<void> {
+  try {
+    const socket = await dial(at, PATIENCE);
+    socket.destroy();
+  } catch (thrown) {
+    switch (codeOf(thrown)) {
+      case "ENOENT":
+      case "ECONNREFUSED":
+        throw notRunning(directory);
+      case "EACCES":
+      case "EPERM":
+        throw new Refusal(
+          `The server in "${directory}" is not yours to ask; run this as the user who started it`,
+        );
+      default:
+        throw new Refusal(`Cannot ask the server in "${directory}": ${messageOf(thrown)}`, 111);
+    }
+  }
+}
+
+export const notRunning = (directory: string): Refusal =>
+  new Refusal(`No server runs in "${directory}"; start it with: kenro start --dir ${directory}`);
+
+/** The supervisor's process number as it wrote it down; below the working directory. */
+export function writtenPid(): number | undefined {
+  try {
+    const pid = Number(fs.readFileSync(PID_FILE, "utf8"));
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+  } catch (thrown) {
+    if (codeOf(thrown) === "ENOENT") return undefined;
+    throw Trouble.from(`read ${PID_FILE}`, thrown);
+  }
+}

@@ -1,0 +1,111 @@
+// auth: the only role that knows accounts. It answers each peer what that peer's work needs, and nothing else.
+
+import { crc32 } from "node:zlib";
+import type { Clock } from "#base/clock.ts";
+import { Trouble } from "#base/problem.ts";
+import type { Logger } from "#log/logger.ts";
+import { Directory } from "#store/accounts/directory.ts";
+import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
+import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
+import { isLocal, type MailboxAnswer, recipient, whereTo } from "#talk/lookup.ts";
+import type { Start } from "../boot.ts";
+import { Tickets } from "./tickets.ts";
+import { Verifier } from "./verifier.ts";
+
+export interface AuthOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly directory: Directory;
+  /** How many readers there are. */
+  readonly readers: number;
+}
+
+/** What a peer may log in for; a thief of smtpd gets no tickets for mailboxes. */
+const protocolsOf = { smtpd: ["smtp"], gate: ["pop3", "imap"] } as const;
+
+export class Auth {
+  readonly #options: AuthOptions;
+  readonly #tickets: Tickets;
+  readonly #verifier: Verifier;
+  #readers: number;
+
+  constructor(options: AuthOptions) {
+    this.#options = options;
+    this.#tickets = new Tickets(options.clock);
+    this.#verifier = new Verifier({ clock: options.clock });
+    this.#readers = options.readers;
+  }
+
+  set readers(count: number) {
+    this.#readers = count;
+  }
+
+  /** The verbs of each peer: the table of who may ask what. */
+  get verbs(): Readonly<Record<"smtpd" | "queue" | "local" | "gate" | "reader", readonly Handled[]>> {
+    const { directory } = this.#options;
+    return {
+      smtpd: [
+        on(login, (question) => this.#login("smtpd", question)),
+        on(recipient, ({ address }) => {
+          const { kind } = directory.find(address);
+          return { kind: kind === "account" ? "deliverable" : kind };
+        }),
+      ],
+      gate: [on(login, (question) => this.#login("gate", question))],
+      reader: [
+        on(redeem, ({ ticket }) => {
+          const holder = this.#tickets.redeem(ticket);
+          return holder ? { kind: "redeemed", ...holder } : { kind: "unknown" };
+        }),
+      ],
+      local: [
+        on(whereTo, ({ address }): MailboxAnswer => {
+          const found = directory.find(address);
+          if (found.kind !== "account") return { kind: "unknown" };
+          return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
+        }),
+      ],
+      queue: [on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) }))],
+    };
+  }
+
+  async #login(peer: keyof typeof protocolsOf, question: Login): Promise<LoginAnswer> {
+    const { protocol, user, password, address: ip } = question;
+    if (!(protocolsOf[peer] as readonly string[]).includes(protocol))
+      throw new Trouble("log in", `${peer} has no business with ${protocol}`);
+    const account = this.#options.directory.login(user);
+    const right = await this.#verifier.right(account, password);
+    this.#options.log.event("auth_login", { protocol, user, ip, result: right ? "welcome" : "denied" });
+    if (!right || !account) return { kind: "denied" };
+    const mailbox = protocol !== "smtp";
+    const holder = { account: account.address, maildir: account.maildir };
+    return {
+      kind: "welcome",
+      account: account.address,
+      addresses: [account.address],
+      ticket: mailbox ? this.#tickets.issue(holder) : "",
+      reader: mailbox ? crc32(account.address) % this.#readers : 0,
+    };
+  }
+}
+
+export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
+  const directory = new Directory();
+  const auth = new Auth({ clock, log, directory, readers: slice.readers });
+  const trouble = (text: string) => log.event("peer_garbage", { text });
+  const answering = await Promise.all(
+    Object.entries(auth.verbs).map(([peer, verbs]) => answerVerbs(answers(peer), verbs, { trouble })),
+  );
+  log.event("ready");
+  return {
+    reload: (next) => {
+      auth.readers = next.readers;
+      log.event("reloaded");
+    },
+    stop: async () => {
+      log.event("stopping");
+      for (const each of answering) each.close();
+      directory.close();
+    },
+  };
+};

@@ -1,0 +1,68 @@
+// Addresses as the directory knows them: what an account may be called, how two spellings are compared, where its mail lies.
+
+import { domainToASCII } from "node:url";
+import { limits } from "#base/limits.ts";
+import { err, ok, type Result } from "#base/result.ts";
+
+export interface AccountAddress {
+  /** `local@domain`, folded. */
+  readonly address: string;
+  readonly local: string;
+  readonly domain: string;
+}
+
+/** RFC 1123 §2.1, and at least one dot is not demanded: "localhost" is a domain too. */
+const DOMAIN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/** RFC 5322 §3.2.3: dot-atom, and RFC 6531 §3.3: with UTF-8. Quoted local parts can only be read, not made. */
+const LOCAL =
+  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u{a1}-\u{10ffff}-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u{a1}-\u{10ffff}-]+)*$/u;
+
+/** A local part as it is compared: RFC 5321 §2.4 lets the host that receives decide, and people do not tell "Ann" from "ann". */
+export const foldLocal = (local: string): string => local.normalize("NFC").toLowerCase();
+
+/** A domain as it is compared: in lower case, international names as A-labels (RFC 5891 §5.3); "" when it is none. */
+export const foldDomain = (domain: string): string =>
+  /^[\x21-\x7e]*$/.test(domain) ? domain.toLowerCase() : domainToASCII(domain);
+
+/** The domain in its folded form, or what is wrong with it. */
+export function parseDomain(given: string): Result<string> {
+  const domain = foldDomain(given.trim());
+  if (domain.length > limits.smtp.domain || !DOMAIN.test(domain))
+    return err(`"${given}" is not a domain such as "example.org"`);
+  return ok(domain);
+}
+
+/** The address of an account in its folded form, or what is wrong with it. */
+export function parseAccount(given: string): Result<AccountAddress> {
+  const at = given.lastIndexOf("@");
+  if (at < 1) return err(`"${given}" is not an address such as "ann@example.org"`);
+  const domain = parseDomain(given.slice(at + 1));
+  if (!domain.ok) return domain;
+  const local = foldLocal(given.slice(0, at));
+  if (!LOCAL.test(local))
+    return err(
+      `"${given.slice(0, at)}" cannot be the name of an account: give one such as "ann" or "ann.lee"`,
+    );
+  if (Buffer.byteLength(local) > limits.smtp.localPart)
+    return err(`"${local}" is longer than ${limits.smtp.localPart} bytes`);
+  return ok({ address: `${local}@${domain.value}`, local, domain: domain.value });
+}
+
+/** Bytes that stand for themselves in a directory name. A "%" of the name itself becomes "%25", so that no two names meet. */
+const SAFE = /^[a-z0-9_+=~-]$/;
+
+/** One path component for any text: no "/", no NUL, no leading dot, at most three bytes for each byte. */
+export function safeName(name: string): string {
+  let safe = "";
+  for (const byte of Buffer.from(name)) {
+    const char = String.fromCharCode(byte);
+    const plain = SAFE.test(char) || (char === "." && safe !== "");
+    safe += plain ? char : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return safe;
+}
+
+/** Where an account's mail lies, relative to the data directory. */
+export const maildirOf = (local: string, domain: string): string =>
+  `mail/${safeName(domain)}/${safeName(local)}/Maildir`;
