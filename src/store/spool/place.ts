@@ -4,7 +4,9 @@ import { integer, record, type Shape, type Shaped, text, union, word } from "#ba
 
 const inline = record({
   kind: word("inline"),
-  /** Number in the segment's file name: the life of the segment that the record belongs to. */
+  /** Number in the segment's file name. */
+  segment: integer(0),
+  /** The segment's life that the record belongs to; another one there means the message has ended. */
   generation: integer(0),
   /** Start of the whole record in the file, and its length, so that its checksum can be verified. */
   offset: integer(0),
