@@ -103,6 +103,13 @@ export class Conn implements Stream {
     this.#socket.destroy();
   }
 
+  /** Puts bytes back that were read before this object was made; the next `read` gives them. */
+  unread(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#kept.unshift(bytes);
+    this.#size += bytes.length;
+  }
+
   /** The socket itself, detached, for a caller that only copies bytes from now on; with what had been received. */
   surrender(): { readonly socket: Socket; readonly rest: Buffer } {
     const socket = this.#detach();
@@ -217,4 +224,25 @@ export class Conn implements Stream {
 /** IPv4 in IPv6 clothes as plain IPv4. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+/** What cuts a stream into lines, commands or replies. */
+export interface Cutter<T> {
+  feed(chunk: Buffer): void;
+  next(): T | undefined;
+}
+
+/** The next thing a cutter finds in a stream; undefined when the peer ends first. Trouble after `ms` of silence. */
+export async function nextOf<T>(
+  cutter: Cutter<T>,
+  stream: Pick<Stream, "read">,
+  ms: number,
+): Promise<T | undefined> {
+  for (;;) {
+    const found = cutter.next();
+    if (found !== undefined) return found;
+    const chunk = await stream.read(ms);
+    if (!chunk) return undefined;
+    cutter.feed(chunk);
+  }
 }

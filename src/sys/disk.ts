@@ -37,6 +37,8 @@ export interface Disk {
   link(from: string, to: string): Promise<void>;
   /** True when there was something to remove. */
   remove(path: string): Promise<boolean>;
+  /** Removes a directory with all that is in it; nothing there is no trouble. */
+  removeTree(path: string): Promise<void>;
   /** Makes a directory and those above it that are missing, and syncs the one above each it makes. */
   makeDirectory(path: string, mode: number): Promise<void>;
   /** The names in a directory (created, renamed, removed) survive from now on. */
@@ -185,6 +187,10 @@ export const realDisk: Disk = {
       () => true,
       (trouble) => missing(trouble) ?? false,
     ),
+  removeTree: (directory) =>
+    call<void>(`remove ${directory}`, (done) =>
+      fs.rm(directory, { recursive: true, force: true }, (error) => done(error, undefined)),
+    ),
   makeDirectory,
   syncDirectory,
   list: (directory) =>
@@ -201,3 +207,51 @@ export const realDisk: Disk = {
     return found.bavail * found.bsize;
   },
 };
+
+/** Replaces a file as a whole; the new one survives a crash when it resolves, and until then the old one does. */
+export async function replaceSynced(
+  disk: Disk,
+  filePath: string,
+  bytes: Buffer,
+  mode = 0o600,
+): Promise<void> {
+  const beside = `${filePath}.kenro`;
+  const file = await createAnew(disk, beside, mode);
+  try {
+    await file.write([bytes], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await disk.rename(beside, filePath);
+  await disk.syncDirectory(path.dirname(filePath));
+}
+
+/** A new file; one of the same name that a crash left behind is removed first. */
+export async function createAnew(disk: Disk, filePath: string, mode: number): Promise<DiskFile> {
+  try {
+    return await disk.create(filePath, mode);
+  } catch (trouble) {
+    if (codeOf(trouble) !== "EEXIST") throw trouble;
+    await disk.remove(filePath);
+    return disk.create(filePath, mode);
+  }
+}
+
+/** A file's bytes, at most `most`; undefined when there is no such file. */
+export async function readWhole(disk: Disk, filePath: string, most: number): Promise<Buffer | undefined> {
+  const file = await disk.openRead(filePath);
+  if (!file) return undefined;
+  try {
+    const bytes = Buffer.allocUnsafe(Math.min(await file.size(), most));
+    let at = 0;
+    while (at < bytes.length) {
+      const got = await file.read(bytes, at, bytes.length - at, at);
+      if (got === 0) break;
+      at += got;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    await file.close();
+  }
+}

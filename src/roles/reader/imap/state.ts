@@ -1,0 +1,68 @@
+// The state of an IMAP session by lifetime: the connection and account; in it, at most one selected mailbox.
+
+import type { Clock } from "#base/clock.ts";
+import type { Tree } from "#store/maildir/tree.ts";
+import type { Stream } from "#sys/conn.ts";
+import type { Disk } from "#sys/disk.ts";
+import type { Arguments } from "#wire/imap/lexer.ts";
+import type { View } from "./view.ts";
+
+export interface Session {
+  readonly stream: Stream;
+  readonly tree: Tree;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** For names of files that APPEND and COPY make. */
+  readonly host: string;
+  view: View | undefined;
+  /** Sends untagged lines (without their CRLF) or bytes of a response. */
+  say(line: string): Promise<void>;
+  sayBytes(bytes: Buffer): Promise<void>;
+}
+
+/** How a command ends; only the loop writes it, behind its tag. */
+export interface Tagged {
+  readonly status: "OK" | "NO" | "BAD";
+  /** "[TRYCREATE] …" */
+  readonly text: string;
+  readonly next?: "close" | "idle";
+}
+
+export const ok = (text: string): Tagged => ({ status: "OK", text });
+export const no = (text: string): Tagged => ({ status: "NO", text });
+export const bad = (text: string): Tagged => ({ status: "BAD", text });
+
+export interface Verb {
+  readonly needs: "login" | "selected";
+  /** Expunges must not be told while it runs (RFC 9051 §7.5.1). */
+  readonly keepsNumbers?: true;
+  /** Reads the arguments, the space before them included, and runs; parse errors come out of `args.fail`. */
+  readonly run: (session: Session, args: Arguments) => () => Promise<Tagged>;
+}
+
+/** A verb that reads its arguments first and then runs with them. */
+export function verb<T>(
+  needs: Verb["needs"],
+  parse: (args: Arguments) => T,
+  run: (session: Session, parsed: T) => Promise<Tagged>,
+): Verb {
+  return {
+    needs,
+    run: (session, args) => {
+      const parsed = parse(args);
+      args.end();
+      return () => run(session, parsed);
+    },
+  };
+}
+
+/** As `verb`, for those that need a selected mailbox. */
+export function selectedVerb<T>(
+  parse: (args: Arguments) => T,
+  run: (session: Session, view: View, parsed: T) => Promise<Tagged>,
+): Verb {
+  return verb("selected", parse, (session, parsed) =>
+    // the loop has looked at `needs`; without a view there is nothing to run on
+    session.view ? run(session, session.view, parsed) : Promise.resolve(bad("Select a mailbox first")),
+  );
+}
