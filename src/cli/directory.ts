@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { codeOf } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 import { CONFIG_FILE } from "#config/load.ts";
 import { Refusal } from "./exit.ts";
 
@@ -33,6 +33,8 @@ export function enter(directory: string): void {
         `There is no server in "${directory}"; give another --dir or make one with: kenro init --dir ${directory}`,
       );
     }
-    throw new Refusal(`Cannot use "${directory}": ${codeOf(thrown) ?? "it is not a directory"}`);
+    const closed = codeOf(thrown) === "EACCES" || codeOf(thrown) === "EPERM";
+    const why = closed ? "it is closed to you; run this as its owner or as root" : messageOf(thrown);
+    throw new Refusal(`Cannot use "${directory}": ${why}`);
   }
 }

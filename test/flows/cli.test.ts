@@ -7,6 +7,9 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import { systemClock } from "#base/clock.ts";
+import { Caller } from "#talk/caller.ts";
+import { reload } from "#talk/control.ts";
 import { formatTai64n } from "#wire/tai64.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -230,6 +233,17 @@ test("log shows all roles in one order, the last lines, and what belongs to an i
   assert.deepEqual(events("--id", "m1"), ["smtp_connect", "smtp_accept", "queue_new"]);
 });
 
+/** Fills the log: each reload leaves a line in the supervisor's. */
+async function reloadOften(directory: string, times: number): Promise<void> {
+  const caller = new Caller({
+    path: path.join(directory, "run/supervisor/control.sock"),
+    clock: systemClock,
+  });
+  for (let n = 0; n < times; n++) assert.deepEqual(await caller.ask(reload, {}), { problems: [] });
+  caller.close();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+
 test("start runs in the foreground, once; status, reload, user and stop reach it; stop waits until it is gone", async (context) => {
   const directory = made(context);
   const at = ["--dir", directory];
@@ -266,6 +280,13 @@ test("start runs in the foreground, once; status, reload, user and stop reach it
     /^Line \d+ of kenro\.toml: "log\.files": .*\nThe running server keeps its old configuration\n$/,
   );
   fs.writeFileSync(config, good);
+  fs.writeFileSync(config, good.replace('size = "16M"', 'size = "4k"'));
+  await reloadOften(directory, 60);
+  const logs = fs.readdirSync(path.join(directory, "log/supervisor"));
+  assert.ok(
+    logs.some((name) => /^@[0-9a-f]{24}\.s$/.test(name)),
+    `no log file was closed: ${logs.join(" ")}`,
+  );
   const stopped = kenro(["stop", ...at]);
   assert.deepEqual(stopped, { code: 0, out: "", err: "" });
   assert.equal(await ended, 0);
