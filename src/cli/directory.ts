@@ -22,6 +22,13 @@ export function dataDirectory(named: string | undefined): string {
   return !root || fs.existsSync(HERE) ? path.resolve(HERE) : SYSTEM;
 }
 
+const CLOSED = "it is closed to you; run this as its owner or as root";
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: CLOSED,
+  EPERM: CLOSED,
+  ENOTDIR: "it is not a directory; give another --dir",
+};
+
 /** Makes the data directory the working directory, because socket paths are relative to it. Refusal when there is no server of ours. */
 export function enter(directory: string): void {
   try {
@@ -33,8 +40,7 @@ export function enter(directory: string): void {
         `There is no server in "${directory}"; give another --dir or make one with: kenro init --dir ${directory}`,
       );
     }
-    const closed = codeOf(thrown) === "EACCES" || codeOf(thrown) === "EPERM";
-    const why = closed ? "it is closed to you; run this as its owner or as root" : messageOf(thrown);
+    const why = reasons[codeOf(thrown) ?? ""] ?? messageOf(thrown);
     throw new Refusal(`Cannot use "${directory}": ${why}`);
   }
 }
