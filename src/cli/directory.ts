@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { codeOf } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 import { CONFIG_FILE } from "#config/load.ts";
 import { Refusal } from "./exit.ts";
 
@@ -22,6 +22,13 @@ export function dataDirectory(named: string | undefined): string {
   return !root || fs.existsSync(HERE) ? path.resolve(HERE) : SYSTEM;
 }
 
+const CLOSED = "it is closed to you; run this as its owner or as root";
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: CLOSED,
+  EPERM: CLOSED,
+  ENOTDIR: "it is not a directory; give another --dir",
+};
+
 /** Makes the data directory the working directory, because socket paths are relative to it. Refusal when there is no server of ours. */
 export function enter(directory: string): void {
   try {
@@ -33,6 +40,7 @@ export function enter(directory: string): void {
         `There is no server in "${directory}"; give another --dir or make one with: kenro init --dir ${directory}`,
       );
     }
-    throw new Refusal(`Cannot use "${directory}": ${codeOf(thrown) ?? "it is not a directory"}`);
+    const why = reasons[codeOf(thrown) ?? ""] ?? messageOf(thrown);
+    throw new Refusal(`Cannot use "${directory}": ${why}`);
   }
 }

@@ -197,7 +197,7 @@ function sentenceOf(message: string): string {
     .replace(/^error: /, "")
     .replaceAll(/\s*\n\s*/g, " ")
     .replaceAll("'", '"');
-  return `${plain.charAt(0).toUpperCase()}${plain.slice(1)}; see: kenro --help`;
+  return `${plain.charAt(0).toUpperCase()}${plain.slice(1).replace(/\.$/, "")}; see: kenro --help`;
 }
 
 async function main(): Promise<void> {
