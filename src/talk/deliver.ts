@@ -12,6 +12,8 @@ const deliveryShape = record({
   sender: text(512),
   body: oneOf("7bit", "8bitmime"),
   submitted: flag,
+  /** False only when this is certainly the first attempt for these recipients: then nobody needs to look for an earlier delivery. */
+  again: flag,
   place: placeShape,
   /** remote: where all these recipients are; local: "". */
   domain: text(255),
