@@ -105,6 +105,12 @@ export const limits = {
     segment: 16 * MiB,
     /** Bytes of one group commit. */
     batch: 4 * MiB,
+    /** Progress and end records wait this long for a batch to go with. */
+    noteDelay: 50,
+    /** Segments nobody needs that are kept for their next life. */
+    spareSegments: 4,
+    /** Inline bodies on their way in, all together; what comes beyond goes to files at once. */
+    draftMemory: 32 * MiB,
     lifetime: 7 * day,
     delayWarning: 4 * hour,
     /** Below this much free space new mail is answered 452. */

@@ -1,5 +1,5 @@
 // Record: how the journal's records and the segments' headers look on disk, byte by byte (docs/queue.md §2). Pure: bytes ⇄ values.
-//   header    "KENROSEG" | u32 version | u64 generation | 8 bytes life | u32 CRC of all that        twice, in blocks 0 and 1
+//   header    "KENROSEG" | u32 version | u64 generation | 8 bytes life | u64 floor | u32 CRC of all that   twice, in blocks 0 and 1
 //   record    8 bytes life | u32 CRC | u32 length | u8 type | the rest of `length` bytes
 // The CRC of a record covers the segment's generation and everything behind the CRC itself. Life is random and new with each
 // generation: no body, and no byte of an earlier life, can pass for a record, even where reading starts in the middle (Q3).
@@ -23,12 +23,14 @@ export const END = 3;
 
 const MAGIC = Buffer.from("KENROSEG");
 const VERSION = 1;
-const HEADER_SIZE = 32;
+const HEADER_SIZE = 40;
 
 export interface Life {
   /** Greater than that of every segment before. */
   readonly generation: number;
   readonly nonce: Buffer;
+  /** No prefix of an id that was given before this life began is greater (Q8). */
+  readonly floor: number;
 }
 
 /** Both header blocks of a segment. */
@@ -38,7 +40,8 @@ export function formatHeader(life: Life): Buffer {
   bytes.writeUInt32BE(VERSION, 8);
   bytes.writeBigUInt64BE(BigInt(life.generation), 12);
   life.nonce.copy(bytes, 20);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, 28)), 28);
+  bytes.writeBigUInt64BE(BigInt(life.floor), 28);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 36)), 36);
   bytes.copy(bytes, BLOCK, 0, HEADER_SIZE);
   return bytes;
 }
@@ -53,12 +56,12 @@ export function parseHeader(bytes: Buffer): Life | undefined {
 
 function parseCopy(bytes: Buffer): Life | undefined {
   if (bytes.length < HEADER_SIZE || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
-  if (bytes.readUInt32BE(28) !== crc32(bytes.subarray(0, 28)) || bytes.readUInt32BE(8) !== VERSION)
-    return undefined;
+  if (bytes.readUInt32BE(36) !== crc32(bytes.subarray(0, 36))) return undefined;
+  if (bytes.readUInt32BE(8) !== VERSION) return undefined;
   const generation = Number(bytes.readBigUInt64BE(12));
-  return Number.isSafeInteger(generation)
-    ? { generation, nonce: Buffer.from(bytes.subarray(20, 28)) }
-    : undefined;
+  const floor = Number(bytes.readBigUInt64BE(28));
+  if (!Number.isSafeInteger(generation) || !Number.isSafeInteger(floor)) return undefined;
+  return { generation, nonce: Buffer.from(bytes.subarray(20, 28)), floor };
 }
 
 /** A record whose life and CRC are not known yet: they depend on the segment it will be written to. */
