@@ -46,9 +46,9 @@ export class BodyDraft {
     return this.#size;
   }
 
-  /** Why the body cannot be kept, once that is known; what comes after it is thrown away. */
-  get failed(): Trouble | undefined {
-    return this.#failed;
+  /** The body cannot be kept; what comes now is thrown away, and `finish` says why. */
+  fail(reason: Trouble): void {
+    this.#failed ??= reason;
   }
 
   /** Takes a part; a promise when the caller should wait for the disk. Never rejects: see `finish`. */
@@ -70,6 +70,10 @@ export class BodyDraft {
   async finish(): Promise<Finished> {
     this.#over = true;
     if (this.#file === undefined) {
+      if (this.#failed) {
+        this.#drop();
+        throw this.#failed;
+      }
       const inline = this.#gathered();
       this.#drop();
       return { size: this.#size, inline };
