@@ -12,6 +12,8 @@ const deliveryShape = record({
   sender: text(512),
   body: oneOf("7bit", "8bitmime"),
   submitted: flag,
+  /** False only when this is certainly the first attempt for these recipients: then nobody needs to look for an earlier delivery. */
+  again: flag,
   place: placeShape,
   /** True unless this is certainly the first attempt for these recipients: an earlier one may have been made and its end not
    * been heard or kept (docs/local.md, L2). */
