@@ -15,9 +15,6 @@ const deliveryShape = record({
   /** False only when this is certainly the first attempt for these recipients: then nobody needs to look for an earlier delivery. */
   again: flag,
   place: placeShape,
-  /** True unless this is certainly the first attempt for these recipients: an earlier one may have been made and its end not
-   * been heard or kept (docs/local.md, L2). */
-  again: flag,
   /** remote: where all these recipients are; local: "". */
   domain: text(255),
   recipients: list(record({ index: integer(0), address: text(512) }), 10_000),

@@ -197,6 +197,10 @@ export class BrokenDisk implements Disk {
     this.#names.set(path.normalize(to), inode);
   }
 
+  async removeTree(name: string): Promise<void> {
+    for (const inside of await this.list(name)) await this.remove(`${name}/${inside}`);
+  }
+
   async remove(name: string): Promise<boolean> {
     await this.#step("remove");
     return this.#names.delete(path.normalize(name));
