@@ -49,11 +49,12 @@ export class DotReader {
   }
 
   /** Settles what the last chunk left open. The place to go on from, or ~place when the body ended there. */
+  // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one machine of four states; each is a few lines
   #resume(chunk: Buffer, take: (text: Buffer) => void): number {
     let at = 0;
     while (at < chunk.length && this.#seen !== "text") {
       const byte = chunk[at] as number;
-      switch (this.#seen) {
+      switch (this.#seen as Exclude<Seen, "text">) {
         case "line":
           if (byte !== DOT) {
             this.#seen = "text";

@@ -90,7 +90,7 @@ class Remote {
       for (const address of found.values.slice(0, limits.remote.addresses)) {
         const outcomes = await this.#tryOne({ host, address, port }, delivery, body);
         if (typeof outcomes !== "string")
-          return { outcomes: [...outcomes].map(([index, outcome]) => ({ index, outcome })) };
+          return { outcomes: [...outcomes].map(([index, each]) => ({ index, outcome: each })) };
         why = `${host} [${address}]: ${outcomes}`;
       }
     }

@@ -63,19 +63,12 @@ export class SmtpSession {
   }
 
   async #loop(): Promise<string> {
-    const { stream, settings, others } = this.#connection;
-    const end = others.now() + limits.smtp.sessionTime;
+    const end = this.#connection.others.now() + limits.smtp.sessionTime;
     for (;;) {
       const line = this.#lines.next();
       if (!line) {
-        await this.#flush();
-        if (this.#stopping() || others.now() > end) {
-          await stream.write(formatReply(replies.stopping(settings.hostname)));
-          return "stopping";
-        }
-        const chunk = await stream.read(limits.smtp.commandTimeout);
-        if (!chunk) return "closed by the client";
-        this.#lines.push(chunk);
+        const over = await this.#wait(end);
+        if (over) return over;
         continue;
       }
       const flawed = line.flaw && (line.flaw === "long" ? replies.longLine : replies.badLine);
@@ -84,6 +77,20 @@ export class SmtpSession {
       const ended = await this.#after(text, answered instanceof Promise ? await answered : answered);
       if (ended) return ended;
     }
+  }
+
+  /** Everything read has been answered: out with the replies, and on to what the client says next. */
+  async #wait(end: number): Promise<string | undefined> {
+    const { stream, settings, others } = this.#connection;
+    await this.#flush();
+    if (this.#stopping() || others.now() > end) {
+      await stream.write(formatReply(replies.stopping(settings.hostname)));
+      return "stopping";
+    }
+    const chunk = await stream.read(limits.smtp.commandTimeout);
+    if (!chunk) return "closed by the client";
+    this.#lines.push(chunk);
+    return undefined;
   }
 
   #command(text: string): Reply | Promise<Reply> {
@@ -111,7 +118,7 @@ export class SmtpSession {
         return undefined;
       case "close":
         await this.#flush();
-        return reply.code === 221 ? "quit" : this.#lines.rest() && "closed by us";
+        return reply.code === 221 ? "quit" : "closed by us";
       case "tls":
         return this.#startTls();
       case "body":
@@ -176,8 +183,7 @@ export class SmtpSession {
     if (this.#out === "") return;
     const out = this.#out;
     this.#out = "";
-    const wait = this.#connection.stream.write(out);
-    if (wait) await wait;
+    await this.#connection.stream.write(out);
   }
 
   /** A challenge and its response (RFC 4954 §4). */

@@ -42,20 +42,28 @@ function extensions({ settings, stream, account }: Connection): readonly string[
   return offered;
 }
 
+/** What is wrong with the parameters of MAIL, if anything. */
+function mailProblem(parameters: ReadonlyMap<string, string>, maxSize: number): Reply | undefined {
+  for (const name of parameters.keys()) {
+    if (name !== "SIZE" && name !== "BODY" && name !== "AUTH") return replies.unknownParameter(name);
+  }
+  const size = parameters.get("SIZE") ?? "0";
+  if (!/^\d{1,20}$/.test(size)) return replies.syntax("SIZE is a number");
+  // RFC 1870 §6.1
+  if (Number(size) > maxSize) return replies.tooLarge(maxSize);
+  const body = (parameters.get("BODY") ?? "7BIT").toUpperCase();
+  return body === "7BIT" || body === "8BITMIME" ? undefined : replies.unknownParameter(`BODY=${body}`);
+}
+
 function mail({ session, settings, account }: Connection, text: string): Reply {
   const given = /^FROM:(.*)$/is.exec(text)?.[1];
   if (given === undefined) return replies.syntax("say MAIL FROM:<address>");
   const path = parsePath(given, "reverse");
   if (!path.ok) return replies.badSender(path.error);
   const { address, parameters } = path.value;
-  for (const name of parameters.keys())
-    if (name !== "SIZE" && name !== "BODY" && name !== "AUTH") return replies.unknownParameter(name);
-  const size = parameters.get("SIZE") ?? "0";
-  if (!/^\d{1,20}$/.test(size)) return replies.syntax("SIZE is a number");
-  // RFC 1870 §6.1
-  if (Number(size) > settings.maxSize) return replies.tooLarge(settings.maxSize);
+  const problem = mailProblem(parameters, settings.maxSize);
+  if (problem) return problem;
   const body = (parameters.get("BODY") ?? "7BIT").toUpperCase();
-  if (body !== "7BIT" && body !== "8BITMIME") return replies.unknownParameter(`BODY=${body}`);
   if (account && !account.addresses.includes(address)) return replies.senderNotYours;
   if (session) {
     session.transaction = {
