@@ -78,6 +78,10 @@ test("each peer gets the answers it needs", async (context) => {
   assert.deepEqual(await ask.local.ask(whereTo, { address: "bob@other.test" }), { kind: "unknown" });
   assert.deepEqual(await ask.queue.ask(isLocal, { domain: "EXAMPLE.test" }), { local: true });
   assert.deepEqual(await ask.queue.ask(isLocal, { domain: "other.test" }), { local: false });
+  // RFC 5321 §4.5.1: what smtpd takes for "postmaster" must find its way here, not out
+  assert.deepEqual(await ask.smtpd.ask(recipient, { address: "Postmaster" }), { kind: "deliverable" });
+  assert.deepEqual(await ask.queue.ask(isLocal, { domain: "" }), { local: true });
+  assert.equal((await ask.local.ask(whereTo, { address: "Postmaster" })).kind, "mailbox");
 });
 
 test("a peer that asks what is not its business loses its link", async (context) => {

@@ -65,7 +65,10 @@ export class Auth {
           return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
         }),
       ],
-      queue: [on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) }))],
+      queue: [
+        // RFC 5321 §4.5.1: the only address without a domain that smtpd takes is "postmaster", and that is here
+        on(isLocal, ({ domain }) => ({ local: domain === "" || directory.isLocal(domain) })),
+      ],
     };
   }
 
