@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { formatTai64n } from "#wire/tai64.ts";
-import { localLine } from "./commands/log.ts";
+import { jsonLine, localLine } from "./commands/log.ts";
 import { allLines, Follower } from "./logfiles.ts";
 import { Related } from "./related.ts";
 import { formatAge, formatSize, table } from "./text.ts";
@@ -97,6 +97,19 @@ test("localLine() shows the time here to the ms, and nothing that moves the curs
   assert.match(localLine(`${at(123)} smtpd ready`), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.123 smtpd ready$/);
   assert.equal(localLine("no stamp"), "no stamp");
   assert.match(localLine(`${at(0)} smtpd \u001b[2J\u009b`), / smtpd \?\[2J\?$/);
+});
+
+test("jsonLine() is one object on one line, whatever the line says", () => {
+  assert.deepEqual(
+    JSON.parse(jsonLine(`${at(5)} smtpd smtp_reject code=550 text="5.1.1 No \\"such\\" user"`)),
+    {
+      time: new Date(1_785_000_000_005).toISOString(),
+      role: "smtpd",
+      event: "smtp_reject",
+      fields: { code: "550", text: '5.1.1 No "such" user' },
+    },
+  );
+  assert.deepEqual(JSON.parse(jsonLine("no stamp")), { text: "no stamp" });
 });
 
 test("tables, ages and sizes are for people", () => {
