@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,7 +8,7 @@ import { formatTai64n } from "#wire/tai64.ts";
 import { jsonLine, localLine } from "./commands/log.ts";
 import { allLines, Follower } from "./logfiles.ts";
 import { Related } from "./related.ts";
-import { formatAge, formatSize, table } from "./text.ts";
+import { formatAge, formatSize, shellWord, table } from "./text.ts";
 
 function place(context: TestContext): string {
   const directory = fs.mkdtempSync(path.join(tmpdir(), "kenro-cli-"));
@@ -131,4 +132,10 @@ test("tables, ages and sizes are for people", () => {
     [5 * 1024 ** 4, "5.0T"],
   ] as const)
     assert.equal(formatSize(bytes), text);
+});
+
+test("shellWord() is one word to a shell", () => {
+  for (const text of ["/srv/mail", "with space", "it's", "$(x)", "", 'a"b\\c', "~"])
+    assert.equal(execFileSync("sh", ["-c", `printf %s ${shellWord(text)}`], { encoding: "utf8" }), text);
+  assert.equal(shellWord("/srv/kenro-data"), "/srv/kenro-data");
 });

@@ -11,6 +11,7 @@ import { complain, print, type Run } from "../call.ts";
 import { Refusal } from "../exit.ts";
 import { runSelf } from "../self.ts";
 import { isRunning } from "../server.ts";
+import { shellWord } from "../text.ts";
 import { makeServer, standardPorts } from "./init.ts";
 
 const HOSTNAME = "mail.kenro.test";
@@ -130,6 +131,7 @@ function welcome(directory: string, config: Config, password: string): readonly 
   };
   const login = `${ACCOUNT}:${password}`;
   const imap = `a LOGIN ${ACCOUNT} ${password}\\r\\nb SELECT INBOX\\r\\nc FETCH 1:* (FLAGS BODY[])\\r\\nd LOGOUT\\r\\n`;
+  const place = shellWord(directory);
   return [
     "",
     "Kenro runs. This is a demonstration on 127.0.0.1 with a certificate that nobody has signed.",
@@ -149,8 +151,8 @@ function welcome(directory: string, config: Config, password: string): readonly 
     "",
     `  (sleep 1; printf '${imap}'; sleep 1) | openssl s_client -quiet -connect ${at("imaps")} 2>/dev/null`,
     "",
-    `The log: bin/kenro log -f --dir ${directory}   (files in ${path.join(directory, "log")})`,
-    `To stop: Ctrl-C here, or bin/kenro stop --dir ${directory}`,
+    `The log: bin/kenro log -f --dir ${place}   (files in ${path.join(directory, "log")})`,
+    `To stop: Ctrl-C here, or bin/kenro stop --dir ${place}`,
     "",
   ];
 }
