@@ -88,9 +88,8 @@ export const limits = {
     /** Passwords verified at a time (19 MiB each), and waiting for that; more are answered "try later". */
     verifications: 2,
     verificationsWaiting: 500,
-    /** Logins remembered as right, so that a client that connects again costs nothing. */
+    /** Logins remembered as right (login.remember), so that a client that connects again costs nothing. */
     remembered: 10_000,
-    rememberedFor: 5 * minute,
   },
   gate: { connections: 10_000, connectionsPerAddress: 100 },
   tls: { handshake: 30 * second },

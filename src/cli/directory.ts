@@ -15,11 +15,17 @@ export function namedDirectory(option: string | undefined): string | undefined {
   return named === "" ? undefined : named;
 }
 
-/** As an absolute path: the one that was named, else ./kenro-data, else (as root) the system's. */
+/** As an absolute path: the one that was named, else ./kenro-data; as root that one only if it is root's, else the system's. */
 export function dataDirectory(named: string | undefined): string {
   if (named !== undefined) return path.resolve(named);
   const root = process.getuid?.() === 0;
-  return !root || fs.existsSync(HERE) ? path.resolve(HERE) : SYSTEM;
+  return !root || isOwnedByRoot(HERE) ? path.resolve(HERE) : SYSTEM;
+}
+
+/** Somebody may have put a kenro-data of theirs where root comes by (/tmp), with a kenro.toml that makes root give files away. */
+function isOwnedByRoot(place: string): boolean {
+  const found = [fs.lstatSync, fs.statSync].map((stat) => stat(place, { throwIfNoEntry: false }));
+  return found.every((each) => each?.uid === 0);
 }
 
 const CLOSED = "it is closed to you; run this as its owner or as root";

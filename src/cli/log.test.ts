@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { formatTai64n } from "#wire/tai64.ts";
-import { localLine } from "./commands/log.ts";
+import { jsonLine, localLine } from "./commands/log.ts";
 import { allLines, Follower } from "./logfiles.ts";
 import { Related } from "./related.ts";
-import { formatAge, formatSize, table } from "./text.ts";
+import { formatAge, formatSize, shellWord, table } from "./text.ts";
 
 function place(context: TestContext): string {
   const directory = fs.mkdtempSync(path.join(tmpdir(), "kenro-cli-"));
@@ -99,6 +100,19 @@ test("localLine() shows the time here to the ms, and nothing that moves the curs
   assert.match(localLine(`${at(0)} smtpd \u001b[2J\u009b`), / smtpd \?\[2J\?$/);
 });
 
+test("jsonLine() is one object on one line, whatever the line says", () => {
+  assert.deepEqual(
+    JSON.parse(jsonLine(`${at(5)} smtpd smtp_reject code=550 text="5.1.1 No \\"such\\" user"`)),
+    {
+      time: new Date(1_785_000_000_005).toISOString(),
+      role: "smtpd",
+      event: "smtp_reject",
+      fields: { code: "550", text: '5.1.1 No "such" user' },
+    },
+  );
+  assert.deepEqual(JSON.parse(jsonLine("no stamp")), { text: "no stamp" });
+});
+
 test("tables, ages and sizes are for people", () => {
   assert.deepEqual(table(["A", "LONG"], [["long", "b"]]), ["A     LONG", "long  b"]);
   for (const [ms, text] of [
@@ -118,4 +132,10 @@ test("tables, ages and sizes are for people", () => {
     [5 * 1024 ** 4, "5.0T"],
   ] as const)
     assert.equal(formatSize(bytes), text);
+});
+
+test("shellWord() is one word to a shell", () => {
+  for (const text of ["/srv/mail", "with space", "it's", "$(x)", "", 'a"b\\c', "~"])
+    assert.equal(execFileSync("sh", ["-c", `printf %s ${shellWord(text)}`], { encoding: "utf8" }), text);
+  assert.equal(shellWord("/srv/kenro-data"), "/srv/kenro-data");
 });

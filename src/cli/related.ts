@@ -1,8 +1,7 @@
 // Which lines belong to one message or session: those that name it, those of the session a message came in, those of the messages a
 // session brought, and the bounces that came of them.
 
-/** A field and its value; a quoted value is passed over as a whole, whatever it looks like inside. */
-const FIELD = /([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)/g;
+import { fieldsOf } from "#log/line.ts";
 
 interface Names {
   readonly id: string;
@@ -12,11 +11,9 @@ interface Names {
 
 /** The names in a line, "" for those it has not. */
 function namesIn(line: string): Names {
-  const names = { id: "", session: "", bounce: "" };
-  for (const [, name = "", value = ""] of line.matchAll(FIELD)) {
-    if ((name === "id" || name === "session" || name === "bounce") && names[name] === "") names[name] = value;
-  }
-  return names;
+  const fields = fieldsOf(line);
+  const named = (name: keyof Names) => fields.get(name) ?? "";
+  return { id: named("id"), session: named("session"), bounce: named("bounce") };
 }
 
 export class Related {

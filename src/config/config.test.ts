@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test, { type TestContext } from "node:test";
 import { parse } from "smol-toml";
+import { selfSigned } from "#wire/x509.ts";
 import { formatConfig, formatValue } from "./document.ts";
-import { lineOf, listenersOf, readConfig } from "./load.ts";
+import { lineOf, listenersOf, readConfig, sliceFor } from "./load.ts";
 import { type Section, sections } from "./schema.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -95,6 +99,79 @@ test("readConfig() says where TOML itself is broken, and what is missing", () =>
     assert.ok(!read.ok, source);
     assert.match(read.error[0] ?? "", wanted);
   }
+});
+
+test("readConfig() takes addresses and ports that exist, and each only once", () => {
+  for (const [lines, wanted] of [
+    ['[listen]\nmx = ["0.0.0.0:1", "[::]:65535"]', undefined],
+    [
+      '[listen]\nmx = ["0.0.0.0:0"]',
+      /Line 3 of kenro\.toml: "listen\.mx\.0": expected an address and a port/,
+    ],
+    ['[listen]\nmx = ["0.0.0.0:65536"]', /listen\.mx\.0/],
+    ['[listen]\nmx = ["256.0.0.1:25"]', /listen\.mx\.0/],
+    ['[listen]\nmx = ["[1.2.3.4]:25"]', /listen\.mx\.0/],
+    ['[listen]\nmx = ["::1:25"]', /listen\.mx\.0/],
+    ['[listen]\nmx = ["127.0.0.1"]', /listen\.mx\.0/],
+    [
+      '[listen]\nmx = ["127.0.0.1:25"]\nimap = ["127.0.0.1:25"]',
+      /^Line 4 of kenro\.toml: "listen\.imap": "127\.0\.0\.1:25" is in "listen\.mx" already$/,
+    ],
+    ['[listen]\nmx = ["127.0.0.1:25", "127.0.0.1:25"]', /^Line 3 .* is in "listen\.mx" already$/],
+    ['[dns]\nservers = ["127.0.0.1", "[::1]:5353", "192.0.2.1:53"]', undefined],
+    ['[dns]\nservers = ["dns.example.test"]', /dns\.servers\.0/],
+    ['[remote]\nsource_address = "192.0.2.1.5"', /Line 3 .*source_address/],
+    ['[login]\nremember = "0"', undefined],
+    ['[login]\nremember = "2d"', /expected at most 1d/],
+  ] as const) {
+    const read = readConfig(`hostname = "a.test"\n${lines}`);
+    if (wanted === undefined) assert.ok(read.ok, lines);
+    else assert.match(read.ok ? "" : read.error.join("\n"), wanted, lines);
+  }
+});
+
+test("sliceFor() tells each role what is its own", () => {
+  const read = readConfig('hostname = "a.test"\n[login]\nremember = "1m"\n[processes]\nreader = 2');
+  assert.ok(read.ok);
+  assert.deepEqual(sliceFor("auth", read.value), { log: "info", readers: 2, remember: 60_000 });
+  assert.deepEqual(sliceFor("logger", read.value), { log: "info", size: 16_777_216, files: 20 });
+});
+
+/** A data directory with these files in tls/. */
+function withTls(context: TestContext, files: Readonly<Record<string, string>>): string {
+  const directory = fs.mkdtempSync(path.join(tmpdir(), "kenro-config-"));
+  context.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  fs.mkdirSync(path.join(directory, "tls"));
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(directory, "tls", name), text);
+  return directory;
+}
+
+test("sliceFor() says what is wrong with a certificate, and gives it to those who show it", (context) => {
+  const read = readConfig('hostname = "a.test"');
+  assert.ok(read.ok);
+  const day = 86_400_000;
+  const make = () => selfSigned({ names: ["a.test"], addresses: [], from: 0, until: 20_000 * day });
+  const [one, other] = [make(), make()];
+  for (const [files, wanted] of [
+    [{}, /^Cannot read tls\.certificate "tls\/cert\.pem": there is no such file$/],
+    [{ "cert.pem": one.certificate }, /^Cannot read tls\.key "tls\/key\.pem": there is no such file$/],
+    [{ "cert.pem": "", "key.pem": one.key }, /^Cannot use the certificate in \[tls\]: /],
+    [{ "cert.pem": one.certificate, "key.pem": "x" }, /^Cannot use the certificate in \[tls\]: /],
+    [{ "cert.pem": one.certificate, "key.pem": other.key }, /belongs to another certificate$/],
+  ] as const)
+    assert.throws(() => sliceFor("smtpd", read.value, withTls(context, files)), {
+      name: "Trouble",
+      message: wanted,
+    });
+  const good = withTls(context, { "cert.pem": one.certificate, "key.pem": one.key });
+  const gate = sliceFor("gate", read.value, good);
+  assert.deepEqual(gate.tls, one);
+  assert.deepEqual([gate.connections, gate.connectionsPerAddress], [10_000, 100]);
+  assert.deepEqual(sliceFor("smtpd", read.value, good).listeners[2], {
+    name: "submission.0",
+    class: "submission",
+    implicitTls: false,
+  });
 });
 
 test("lineOf() finds settings in sections and at the top", () => {

@@ -144,11 +144,15 @@ test("tidyLine() makes one bounded line with a stamp of whatever a role sends", 
     [`${stamp} smtpd ready`, /^@400000006a5c1b2a0{8} smtpd ready$/],
     ["lost_lines count=3", /^@[0-9a-f]{24} smtpd lost_lines count=3$/],
     ["", /^@[0-9a-f]{24} smtpd $/],
+    [`${stamp} smtpd.1 ready`, /^@400000006a5c1b2a0{8} smtpd\.1 ready$/],
+    [`${stamp} auth auth_login`, /^@[0-9a-f]{24} smtpd @400000006a5c1b2a0{8} auth auth_login$/],
+    [`${stamp} smtpdx ready`, /^@[0-9a-f]{24} smtpd @\S+ smtpdx ready$/],
+    [`${stamp} smtpd`, /^@[0-9a-f]{24} smtpd @\S+ smtpd$/],
     [`${stamp} smtpd x\n${stamp} auth forged`, /^[^\n]* smtpd x\?@.* auth forged$/],
     [`${stamp} smtpd \u001b]0;title\u0007\u009b`, / smtpd \?\]0;title\?\?$/],
   ] as const)
     assert.match(tidyLine("smtpd", line, now), wanted);
-  assert.equal(tidyLine("smtpd", `${stamp} ${"x".repeat(100_000)}`, now).length, limits.log.line + 1);
+  assert.equal(tidyLine("smtpd", `${stamp} smtpd ${"x".repeat(100_000)}`, now).length, limits.log.line + 1);
 });
 
 test("what roles report over their sockets is in their files; a peer that sends garbage harms nobody", async (context) => {
