@@ -300,7 +300,8 @@ test("start runs in the foreground, once; status, reload, user and stop reach it
   );
   fs.writeFileSync(config, good);
   fs.writeFileSync(config, good.replace('size = "16M"', 'size = "4k"'));
-  await reloadOften(directory, 60);
+  // enough lines for a log of 4 KiB
+  await reloadOften(directory, 200);
   const logs = fs.readdirSync(path.join(directory, "log/supervisor"));
   assert.ok(
     logs.some((name) => /^@[0-9a-f]{24}\.s$/.test(name)),
