@@ -1,6 +1,7 @@
 // IDLE (RFC 2177): the session hears of changes at once, by inotify, and in any case within a minute.
 
 import { limits } from "#base/limits.ts";
+import { Trouble } from "#base/problem.ts";
 import { watchDirectories } from "#sys/watch.ts";
 import type { CommandReader } from "#wire/imap/command.ts";
 import type { Session } from "./state.ts";
@@ -26,10 +27,12 @@ export async function idle(session: Session, reader: CommandReader): Promise<boo
   };
   let timer = clock.after(LOOK, look);
   try {
-    let reading = Promise.resolve(stream.read(limits.imap.idleTimeout));
+    let reading: Promise<Buffer | undefined> | undefined;
     for (;;) {
       const done = doneIn(reader);
       if (done !== undefined) return done;
+      // not before: a read nobody waits for any more would take the next command, and fail unheard when its time is over
+      reading ??= Promise.resolve(stream.read(limits.imap.idleTimeout));
       const woken = new Promise<"woken">((resolve) => {
         wake = () => resolve("woken");
       });
@@ -38,7 +41,7 @@ export async function idle(session: Session, reader: CommandReader): Promise<boo
       if (what === "woken") await tellNews(session);
       else {
         reader.feed(what);
-        reading = Promise.resolve(stream.read(limits.imap.idleTimeout));
+        reading = undefined;
       }
     }
   } finally {
@@ -58,6 +61,11 @@ function doneIn(reader: CommandReader): boolean | undefined {
 
 async function tellNews({ view, say }: Session): Promise<void> {
   if (!view) return;
-  await view.folder.scan();
+  try {
+    await view.folder.scan();
+  } catch (thrown) {
+    // the disk's trouble may be over at the next look; the client is told then
+    if (!(thrown instanceof Trouble)) throw thrown;
+  }
   for (const line of view.news(true)) await say(line);
 }
