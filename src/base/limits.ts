@@ -59,7 +59,7 @@ export const limits = {
   imap: {
     /** A command line without its literals. RFC 9051 asks for at least 8192. */
     line: 64 * KiB,
-    /** Literals before login; after login only APPEND may send more. */
+    /** Literals of one command together; only the message of an APPEND may be larger. */
     literal: 64 * KiB,
     appendSize: 50 * MiB,
     /** RFC 9051 §5.4: at least 30 minutes. */
@@ -78,6 +78,8 @@ export const limits = {
   },
   login: {
     attemptsPerConnection: 3,
+    /** A connection on which nobody has logged in by then is closed, however busy it is. */
+    connection: 3 * minute,
     /** A failed login is answered not before this. */
     failureDelay: 2 * second,
     userBytes: 320,
@@ -91,7 +93,12 @@ export const limits = {
     /** Logins remembered as right (login.remember), so that a client that connects again costs nothing. */
     remembered: 10_000,
   },
-  gate: { connections: 10_000, connectionsPerAddress: 100 },
+  gate: {
+    connections: 10_000,
+    connectionsPerAddress: 100,
+    /** When one side has closed, the other has this long to take what is left. */
+    drain: 30 * second,
+  },
   tls: { handshake: 30 * second },
   talk: {
     /** One frame between roles. */

@@ -8,7 +8,8 @@ import { parsePlain } from "#wire/sasl/plain.ts";
 import { type Door, type DoorEnd, mayLogIn, over } from "./state.ts";
 
 const LINE = 8192;
-const LITERAL = 2048;
+/** All literals of one command together: a user name and a password. */
+const LITERAL = 4096;
 
 interface ImapDoor {
   readonly door: Door;
@@ -151,7 +152,8 @@ async function take(state: ImapDoor, event: CommandEvent): Promise<DoorEnd | und
     case "command":
       return command(state, event.pieces);
     case "literal":
-      if (event.size > LITERAL) return leave(door, "* BYE The literal is too long", "literal too long");
+      if (event.held + event.size > LITERAL)
+        return leave(door, "* BYE The literal is too long", "literal too long");
       reader.accept("keep");
       if (event.sync) await door.stream.write("+ Go ahead\r\n");
       return undefined;

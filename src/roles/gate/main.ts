@@ -3,7 +3,7 @@
 
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { pause } from "#base/clock.ts";
+import { type Clock, pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
@@ -16,7 +16,7 @@ import { type LoginAnswer, login } from "#talk/login.ts";
 import type { RoleContext, Running } from "../boot.ts";
 import { imapDoor } from "./imap.ts";
 import { pop3Door } from "./pop3.ts";
-import type { Door } from "./state.ts";
+import type { Door, DoorEnd } from "./state.ts";
 
 type Slice = SliceOf<"gate">;
 type Listener = Slice["listeners"][number];
@@ -74,12 +74,23 @@ class Gate {
     try {
       if (implicitTls) await conn.secure(this.#tls);
       const copying = Promise.withResolvers<string>();
-      const end = await protocols[protocol](this.#door(conn, { session, protocol, copied: copying.resolve }));
+      const door = this.#door(conn, { session, protocol, copied: copying.resolve });
+      const end = await this.#inTime(conn, protocols[protocol](door));
       reason = end.kind === "over" ? end.reason : await copying.promise;
     } catch (thrown) {
       reason = messageOf(thrown);
     }
     log.event("gate_disconnect", { session, ip, reason });
+  }
+
+  /** Nobody stays without a login by saying a byte now and then. */
+  async #inTime(conn: Conn, ending: Promise<DoorEnd>): Promise<DoorEnd> {
+    const timer = this.#context.clock.after(limits.login.connection, () => conn.destroy());
+    try {
+      return await ending;
+    } finally {
+      timer.cancel();
+    }
   }
 
   #door(
@@ -109,7 +120,7 @@ class Gate {
       handOver: async (welcome, tag, rest) => {
         const reader = await this.#reader(welcome, { session, protocol, tag, conn, rest });
         if (!reader) return false;
-        void copyBothWays(conn, reader.socket, reader.first).then(copied);
+        void copyBothWays(conn, reader, clock).then(copied);
         return true;
       },
     };
@@ -163,7 +174,11 @@ function firstBytes(socket: Socket): Promise<Buffer | undefined> {
 }
 
 /** From now on only bytes; resolves with a reason when both sides are closed. */
-function copyBothWays(conn: Conn, reader: Socket, first: Buffer): Promise<string> {
+function copyBothWays(
+  conn: Conn,
+  { socket: reader, first }: { readonly socket: Socket; readonly first: Buffer },
+  clock: Clock,
+): Promise<string> {
   const { socket: client, rest } = conn.surrender();
   reader.setTimeout(0);
   client.write(first);
@@ -175,6 +190,7 @@ function copyBothWays(conn: Conn, reader: Socket, first: Buffer): Promise<string
       [client, reader],
       [reader, client],
     ] as const) {
+      // half a connection may end: who sends commands and closes still gets the answers
       one.pipe(other);
       one.on("error", (error) => {
         reason = error.message;
@@ -182,6 +198,9 @@ function copyBothWays(conn: Conn, reader: Socket, first: Buffer): Promise<string
       });
       one.on("close", () => {
         other.destroySoon();
+        // a client that does not read would keep its socket and our buffers for ever
+        const timer = clock.after(limits.gate.drain, () => other.destroy());
+        other.once("close", () => timer.cancel());
         if (--open === 0) resolve(reason);
       });
     }

@@ -15,8 +15,11 @@ interface Pop3Door {
 
 type Step = { readonly reply: string; readonly next?: "tls" } | DoorEnd;
 
-const no = (text: string): Step => ({ reply: `-ERR ${text}` });
-const ok = (text: string): Step => ({ reply: `+OK ${text}` });
+/** Names and passwords are UTF-8 (RFC 6856 §2.2), lines here one character a byte. */
+const text = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
+
+const no = (why: string): Step => ({ reply: `-ERR ${why}` });
+const ok = (what: string): Step => ({ reply: `+OK ${what}` });
 
 function capabilities({ door }: Pop3Door): Step {
   const lines = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"];
@@ -30,7 +33,9 @@ async function pass(state: Pop3Door, password: string): Promise<Step> {
   if (!mayLogIn(door)) return no("[AUTH] Use STLS before you log in");
   if (user === undefined) return no("USER first");
   state.user = undefined;
-  const answer = await door.login(user, password).catch(() => undefined);
+  // auth takes a longer question for garbage and closes the link, on which others log in too
+  if (password.length > limits.login.passwordBytes) return no("[AUTH] The password is too long");
+  const answer = await door.login(user, text(password)).catch(() => undefined);
   if (!answer) return no("[SYS/TEMP] Logins do not work now; try again later");
   if (answer.kind === "denied") {
     await door.slowDown();
@@ -57,7 +62,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   USER: (state, rest) => {
     if (!mayLogIn(state.door)) return no("[AUTH] Use STLS before you log in");
     if (rest === "" || rest.length > limits.login.userBytes) return no("give a user name");
-    state.user = rest;
+    state.user = text(rest);
     return ok("Now the password");
   },
   PASS: pass,

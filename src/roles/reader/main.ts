@@ -122,6 +122,8 @@ class Reader {
 export async function start(context: RoleContext<"reader">): Promise<Running<"reader">> {
   const reader = new Reader(context);
   const answering = await answer(context.answers("gate"), (socket) => {
+    // a client that ends its side behind its commands still gets the answers
+    socket.allowHalfOpen = true;
     socket.on("error", () => {
       // gate went away; the session ends with the connection
     });

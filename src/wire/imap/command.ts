@@ -14,6 +14,8 @@ export type CommandEvent =
       readonly size: number;
       readonly sync: boolean;
       readonly pieces: readonly Piece[];
+      /** Bytes of the literals before it in this command that were kept. */
+      readonly held: number;
     }
   /** A part of a literal that was accepted as "stream". */
   | { readonly kind: "data"; readonly chunk: Buffer; readonly last: boolean }
@@ -34,6 +36,8 @@ export class CommandReader {
   #state: State = "line";
   /** Bytes of the literal still to come. */
   #left = 0;
+  /** Bytes of literals kept for this command. */
+  #held = 0;
   /** From here on no LF has been found yet. */
   #searched = 0;
 
@@ -108,13 +112,20 @@ export class CommandReader {
     this.#pieces.push(text.slice(0, literal.index));
     this.#left = Number(literal[1]);
     this.#state = "asked";
-    return { kind: "literal", size: this.#left, sync: literal[2] === "", pieces: [...this.#pieces] };
+    return {
+      kind: "literal",
+      size: this.#left,
+      sync: literal[2] === "",
+      pieces: [...this.#pieces],
+      held: this.#held,
+    };
   }
 
   #keep(): CommandEvent | undefined {
     if (this.#bytes.length < this.#left) return undefined;
     // copied, so that a small literal does not hold the whole chunk
     this.#pieces.push(Buffer.from(this.#bytes.subarray(0, this.#left)));
+    this.#held += this.#left;
     this.#bytes = this.#bytes.subarray(this.#left);
     this.#state = "line";
     return this.#line();
@@ -146,6 +157,7 @@ export class CommandReader {
   #reset(): void {
     this.#pieces = [];
     this.#length = 0;
+    this.#held = 0;
     this.#state = "line";
   }
 }

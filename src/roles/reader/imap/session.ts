@@ -97,7 +97,8 @@ export class ImapSession {
         ? this.#append(head.tag, begun, event)
         : this.#refuse(head.tag, begun, event);
     }
-    if (event.size > limits.imap.literal)
+    // all of one command together, or a line full of them would cost a hundred times as much
+    if (event.held + event.size > limits.imap.literal)
       return this.#refuse(head?.tag ?? "*", bad("The literal is too long"), event);
     this.#reader.accept("keep");
     if (event.sync) await this.#session.sayBytes(Buffer.from("+ Go ahead\r\n"));
