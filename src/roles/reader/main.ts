@@ -13,6 +13,8 @@ import { redeem } from "#talk/login.ts";
 import type { RoleContext, Running } from "../boot.ts";
 import { ImapSession } from "./imap/session.ts";
 import type { Session } from "./imap/state.ts";
+import { newKnown } from "./known.ts";
+import { Output } from "./output.ts";
 import { servePop3 } from "./pop3/session.ts";
 
 /** One account's folders, shared by its sessions and forgotten with the last one. */
@@ -26,6 +28,7 @@ class Reader {
   readonly #auth: Caller;
   readonly #shared = new Map<string, Shared>();
   readonly #conns = new Set<Conn>();
+  readonly #known = newKnown();
   /** As a part of file names. */
   host: string;
 
@@ -83,19 +86,31 @@ class Reader {
     const { log, clock } = this.#context;
     const inbox = await tree.open("INBOX");
     if (handover.protocol === "pop3") return inbox ? servePop3(conn, inbox) : "no INBOX";
+    const out = new Output(conn);
     const session: Session = {
-      stream: conn,
+      stream: {
+        read: async (ms) => {
+          await out.flush();
+          return conn.read(ms);
+        },
+        destroy: () => conn.destroy(),
+      },
+      out,
       tree,
       disk: realDisk,
       clock,
       host: this.host,
+      known: this.#known,
       view: undefined,
-      say: async (line) => await conn.write(Buffer.from(`${line}\r\n`, "latin1")),
-      sayBytes: async (bytes) => await conn.write(bytes),
+      lastPlace: undefined,
+      say: (line) => out.say(`${line}\r\n`),
     };
-    return new ImapSession(session, (text) =>
-      log.event("trouble", { session: handover.session, text }),
-    ).serve(handover.tag);
+    try {
+      const trouble = (text: string) => log.event("trouble", { session: handover.session, text });
+      return await new ImapSession(session, trouble).serve(handover.tag);
+    } finally {
+      await out.flush();
+    }
   }
 
   #share(maildir: string): Shared {

@@ -9,6 +9,8 @@ export interface MaildirName {
   readonly wireSize: number | undefined;
   /** Seconds since 1970 that the name starts with, or 0. */
   readonly seconds: number;
+  /** When it was received, ms since 1970, or 0: ask the file. Dovecot's names only tell when the file was made. */
+  readonly received: number;
 }
 
 export function parseName(name: string): MaildirName {
@@ -16,12 +18,13 @@ export function parseName(name: string): MaildirName {
   const base = colon < 0 ? name : name.slice(0, colon);
   const info = colon < 0 ? "" : name.slice(colon + 1);
   const wire = /,W=(\d{1,15})(?:,|$)/.exec(base)?.[1];
-  const seconds = /^(\d{1,11})\./.exec(base)?.[1];
+  const seconds = Number(/^(\d{1,11})\./.exec(base)?.[1] ?? 0);
   return {
     base,
     flags: info.startsWith("2,") ? normalFlags(info.slice(2)) : "",
     wireSize: wire === undefined ? undefined : Number(wire),
-    seconds: seconds === undefined ? 0 : Number(seconds),
+    seconds,
+    received: /^\d+\.M\d+P\d/.test(base) ? 0 : seconds * 1000,
   };
 }
 

@@ -1,6 +1,7 @@
 // What FETCH asks for: data items and body sections (RFC 9051 §6.4.5).
 
 import type { Arguments } from "./lexer.ts";
+import { formatAstring } from "./response.ts";
 
 export interface Section {
   /** Part numbers: BODY[1.2] is [1, 2]; the message itself is []. */
@@ -121,6 +122,6 @@ const words = {
 };
 
 function formatSection({ part, what, names }: Section): string {
-  const word = names.length > 0 ? `${words[what]} (${names.join(" ")})` : words[what];
+  const word = names.length > 0 ? `${words[what]} (${names.map(formatAstring).join(" ")})` : words[what];
   return [...part.map(String), ...(word === "" ? [] : [word])].join(".");
 }

@@ -13,9 +13,9 @@ export function formatString(value: string): string {
   return `{${clean.length}}\r\n${clean}`;
 }
 
-/** A mailbox name: bare when it is an atom. */
-export function formatMailbox(name: string): string {
-  return /^[A-Za-z0-9._/&+,-]+$/.test(name) ? name : formatString(name);
+/** A mailbox or field name: bare when it is an atom. */
+export function formatAstring(name: string): string {
+  return /^[A-Za-z0-9._/&+,-]+$/.test(name) && !/^nil$/i.test(name) ? name : formatString(name);
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;

@@ -66,9 +66,10 @@ const size =
     return { kind, size: args.number() };
   };
 
-const anyKeyword: Reader = (args) => {
-  text(args);
-  return { kind: "all" };
+/** Only $Forwarded is kept; no message has another keyword. */
+const keyword = (args: Arguments, set: boolean): SearchKey => {
+  if (text(args).toLowerCase() === "$forwarded") return { kind: "flag", letter: "P", set };
+  return set ? { kind: "not", key: { kind: "all" } } : { kind: "all" };
 };
 
 const readers: Readonly<Record<string, Reader>> = {
@@ -90,9 +91,8 @@ const readers: Readonly<Record<string, Reader>> = {
   HEADER: (args) => ({ kind: "header", name: text(args), text: text(args) }),
   TEXT: (args) => ({ kind: "text", text: text(args) }),
   BODY: (args) => ({ kind: "body", text: text(args) }),
-  // keywords are not kept, so no message has one
-  KEYWORD: (args) => ({ kind: "not", key: anyKeyword(args) }),
-  UNKEYWORD: (args) => anyKeyword(args),
+  KEYWORD: (args) => keyword(args, true),
+  UNKEYWORD: (args) => keyword(args, false),
   LARGER: size("larger"),
   SMALLER: size("smaller"),
   BEFORE: date(false, before),
@@ -144,4 +144,16 @@ export function readSearch(args: Arguments): Search {
   while (args.take(" ")) keys.push(readKey(args, 0));
   args.end();
   return { charset, key: { kind: "and", keys } };
+}
+
+/** Ms since 1970 of the start (as if UTC) of the day that a Date field tells, in its own zone; undefined when it tells none. */
+export function dayOfDate(value: string): number | undefined {
+  const [, day, month, year = ""] = /(\d{1,2})\s+([a-z]{3})[a-z]*\s+(\d{2,4})/i.exec(value) ?? [];
+  if (day === undefined || month === undefined) return undefined;
+  // RFC 5322 §4.3: two digits up to 49 are this century's, two and three digits else count from 1900
+  const full =
+    year.length === 2 && Number(year) < 50
+      ? Number(year) + 2000
+      : Number(year) + (year.length < 4 ? 1900 : 0);
+  return parseDay(`${day}-${month}-${full}`);
 }

@@ -33,13 +33,32 @@ export function parseSequence(text: string): Result<SequenceSet> {
   return ok(ranges);
 }
 
-/** Is `number` in the set, where "*" means `last`? */
-export function inSequence(set: SequenceSet, number: number, last: number): boolean {
-  return set.some(({ from, to }) => {
-    const a = from === Number.POSITIVE_INFINITY ? last : from;
-    const b = to === Number.POSITIVE_INFINITY ? last : to;
-    return number >= Math.min(a, b) && number <= Math.max(a, b);
+/** The ranges ascending and apart from each other, where "*" means `last`; "9:*" includes `last` even when that is less. */
+export function resolveSequence(set: SequenceSet, last: number): readonly Range[] {
+  const ranges = set.map(({ from, to }) => {
+    const [a, b] = [Math.min(from, MAX + 1), Math.min(to, MAX + 1)].map((each) => (each > MAX ? last : each));
+    return { from: Math.min(a ?? 0, b ?? 0), to: Math.max(a ?? 0, b ?? 0) };
   });
+  ranges.sort((a, b) => a.from - b.from);
+  const apart: Range[] = [];
+  for (const range of ranges) {
+    const before = apart[apart.length - 1];
+    if (before && range.from <= before.to + 1) {
+      apart[apart.length - 1] = { from: before.from, to: Math.max(before.to, range.to) };
+    } else apart.push(range);
+  }
+  return apart.filter(({ to }) => to > 0);
+}
+
+/** Is `number` in one of these ranges, which come from `resolveSequence`? */
+export function inRanges(ranges: readonly Range[], number: number): boolean {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.to ?? 0) < number) low = middle + 1;
+    else high = middle;
+  }
+  return (ranges[low]?.from ?? Number.POSITIVE_INFINITY) <= number;
 }
 
 /** Numbers as a set: 1,2,3,7 → "1:3,7". They must ascend. */

@@ -37,11 +37,11 @@ function formatAddresses(addresses: readonly HeaderAddress[]): string {
   return `(${addresses.map(one).join("")})`;
 }
 
-/** BODY (`extended` false) or BODYSTRUCTURE of a part of `bytes`. */
-export function formatBodyStructure(bytes: Buffer, part: Part, extended: boolean): string {
+/** BODY (`extended` false) or BODYSTRUCTURE of a part. */
+export function formatBodyStructure(part: Part, extended: boolean): string {
   const [type = "text", subtype = "plain"] = part.type.value.split("/");
   if (part.parts.length > 0) {
-    const inner = part.parts.map((each) => formatBodyStructure(bytes, each, extended)).join("");
+    const inner = part.parts.map((each) => formatBodyStructure(each, extended)).join("");
     const extension = extended ? ` ${formatParameters(part.type)} ${formatExtension(part.fields)}` : "";
     return `(${inner} ${formatString(subtype.toUpperCase())}${extension})`;
   }
@@ -56,19 +56,12 @@ export function formatBodyStructure(bytes: Buffer, part: Part, extended: boolean
     String(size),
   ];
   if (part.message) {
-    basic.push(formatEnvelope(part.message.fields), formatBodyStructure(bytes, part.message, extended));
+    basic.push(formatEnvelope(part.message.fields), formatBodyStructure(part.message, extended));
   }
-  if (part.message || type === "text") basic.push(String(countLines(bytes, part)));
+  if (part.message || type === "text") basic.push(String(part.lines));
   if (extended)
     basic.push(formatNstring(firstValue(part.fields, "Content-MD5")), formatExtension(part.fields));
   return `(${basic.join(" ")})`;
-}
-
-function countLines(bytes: Buffer, part: Part): number {
-  let lines = 0;
-  for (let at = bytes.indexOf(10, part.bodyStart); at >= 0 && at < part.end; at = bytes.indexOf(10, at + 1))
-    lines++;
-  return lines;
 }
 
 function formatParameters({ parameters }: Parameterized): string {

@@ -1,5 +1,7 @@
 // The header of a message: where it ends, its fields unfolded (RFC 5322 §2.2). Works on CRLF and LF alike; never fails on garbage.
 
+import { limits } from "#base/limits.ts";
+
 export interface Field {
   /** As it stands, "Subject". */
   readonly name: string;
@@ -10,19 +12,20 @@ export interface Field {
   readonly end: number;
 }
 
-/** The byte behind the empty line that ends the header; the length when there is none. */
+/** The byte behind the empty line that ends the header; the length when there is none. Looks at the header only, however long the body. */
 export function headerEnd(bytes: Buffer): number {
   if (bytes[0] === 10) return 1;
   if (bytes[0] === 13 && bytes[1] === 10) return 2;
-  const crlf = bytes.indexOf("\r\n\r\n");
-  const lf = bytes.indexOf("\n\n");
-  if (crlf < 0) return lf < 0 ? bytes.length : lf + 2;
-  return lf >= 0 && lf < crlf ? lf + 2 : crlf + 4;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) {
+    if (bytes[at + 1] === 10) return at + 2;
+    if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return at + 3;
+  }
+  return bytes.length;
 }
 
-/** The fields in their order; lines that are none are left out. At most `most`. */
-export function parseFields(header: Buffer, most = 1000): readonly Field[] {
-  const text = header.toString("latin1");
+/** The fields in their order; lines that are none are left out. At most `most`, and of a header only what a message may have. */
+export function parseFields(header: Buffer, most: number = limits.smtp.headerFields): readonly Field[] {
+  const text = header.toString("latin1", 0, limits.smtp.headerBytes);
   const fields: Field[] = [];
   // a field starts at the start of a line and goes on over lines that begin with white space (RFC 5322 §2.2.3)
   const pattern = /^([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|$)/gm;

@@ -21,6 +21,8 @@ export interface Part {
   readonly parts: readonly Part[];
   /** Of a message/rfc822. */
   readonly message: Part | undefined;
+  /** Line ends in the body. */
+  lines: number;
 }
 
 interface Budget {
@@ -29,7 +31,32 @@ interface Budget {
 
 /** The tree of a whole message, line ends CRLF. */
 export function parseMime(bytes: Buffer): Part {
-  return parsePart(bytes, { start: 0, end: bytes.length }, "text/plain", { depth: 0, budget: { parts: 0 } });
+  const root = parsePart(bytes, { start: 0, end: bytes.length }, "text/plain", {
+    depth: 0,
+    budget: { parts: 0 },
+  });
+  countLines(bytes, root);
+  return root;
+}
+
+/** Lines of all bodies in one pass: messages within messages would make it fifty. */
+function countLines(bytes: Buffer, root: Part): void {
+  const all: Part[] = [];
+  const gather = (part: Part) => {
+    all.push(part);
+    part.parts.forEach(gather);
+    if (part.message) gather(part.message);
+  };
+  gather(root);
+  const places = [...new Set(all.flatMap(({ bodyStart, end }) => [bodyStart, end]))].sort((a, b) => a - b);
+  const before = new Map<number, number>();
+  let lines = 0;
+  let at = 0;
+  for (const place of places) {
+    for (; at < place; at++) if (bytes[at] === 10) lines++;
+    before.set(place, lines);
+  }
+  for (const part of all) part.lines = (before.get(part.end) ?? 0) - (before.get(part.bodyStart) ?? 0);
 }
 
 function parsePart(
@@ -58,7 +85,7 @@ function parsePart(
   } else if (mayGoOn && type.value === "message/rfc822") {
     message = parsePart(bytes, { start: bodyStart, end }, "text/plain", deeper);
   }
-  return { headerStart: start, bodyStart, end, fields, type, parts, message };
+  return { headerStart: start, bodyStart, end, fields, type, parts, message, lines: 0 };
 }
 
 /** Where the parts between the boundary lines lie (RFC 2046 §5.1.1); the line end before a boundary belongs to the boundary. */
@@ -89,20 +116,13 @@ function splitMultipart(
 /** The part with these numbers as IMAP counts them (RFC 9051 §6.4.5.1), or undefined. */
 export function findPart(root: Part, numbers: readonly number[]): Part | undefined {
   let part: Part | undefined = root;
-  let first = true;
-  for (const number of numbers) {
-    const container: Part | undefined = first ? part : (part?.message ?? part);
-    first = false;
+  for (const [at, number] of numbers.entries()) {
+    // numbers behind a message/rfc822 count the parts of the message in it
+    const container: Part | undefined = at === 0 ? part : (part?.message ?? part);
     if (!container) return undefined;
-    if (container.parts.length > 0) part = container.parts[number - 1];
-    // a part that is no multipart is its own part 1
-    else
-      part =
-        number === 1 && container.type.value.startsWith("multipart/") === false
-          ? asBody(container)
-          : undefined;
+    if (container.type.value.startsWith("multipart/")) part = container.parts[number - 1];
+    // what is no multipart is its own part 1
+    else part = number === 1 && (at === 0 || container !== part) ? container : undefined;
   }
   return part;
 }
-
-const asBody = (part: Part): Part => part;

@@ -35,9 +35,18 @@ export function toWire(bytes: Buffer): Buffer {
   return Buffer.from(wire, "latin1");
 }
 
-/** LF → CRLF over chunks. */
+/** LF → CRLF over chunks. `afterCr`: the byte before the first chunk was a CR. */
 export class ToWire {
-  #lastCr = false;
+  #lastCr: boolean;
+
+  constructor(afterCr = false) {
+    this.#lastCr = afterCr;
+  }
+
+  /** The last byte fed was a CR. */
+  get afterCr(): boolean {
+    return this.#lastCr;
+  }
 
   feed(chunk: Buffer): Buffer {
     if (chunk.length === 0) return chunk;

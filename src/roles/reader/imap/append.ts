@@ -33,6 +33,8 @@ export function readAppendHead(args: Arguments): AppendHead {
     if (date === undefined) args.fail("the date is not valid");
     args.space();
   }
+  // only the literal may follow
+  args.end();
   return { mailbox, flags, date };
 }
 
@@ -61,10 +63,10 @@ export class Appending {
 
   /** An open file to stream into, or why there is none. */
   static async begin(session: Session, head: AppendHead, size: number): Promise<Appending | Tagged> {
+    if (size === 0) return no("[CANNOT] An empty message is not stored");
     if (size > limits.imap.appendSize) return no("[TOOBIG] The message is too large");
     const folder = await session.tree.open(head.mailbox);
     if (!folder) return no("[TRYCREATE] There is no such mailbox");
-    await folder.scan();
     const tmp = `${folder.path}/tmp/append.${randomBytes(12).toString("hex")}`;
     return new Appending(session, head, { folder, tmp, file: await createAnew(session.disk, tmp, 0o600) });
   }
@@ -81,16 +83,25 @@ export class Appending {
     await this.#file.write([bytes], at);
   }
 
-  /** Durable, and a message of its mailbox, when it resolves. */
+  /** Durable, and a message of its mailbox, when it resolves. Trouble: nothing is left of it, unless a sync failed at the end. */
   async commit(): Promise<Tagged> {
-    await this.#put(this.#codec.end());
-    await this.#file.sync();
+    try {
+      await this.#put(this.#codec.end());
+      await this.#file.sync();
+    } catch (trouble) {
+      await this.abort();
+      throw trouble;
+    }
     await this.#file.close();
     const ms = this.#head.date ?? this.#session.clock.now();
     const base = newBase(this.#session, ms, { file: this.#fileSize, wire: this.#wireSize });
-    const uid = await this.#folder.adopt(this.#tmp, base, this.#head.flags);
+    const file = { tmp: this.#tmp, base, flags: this.#head.flags };
+    const uids = await this.#folder.adopt([file]).catch(async (trouble: unknown) => {
+      await this.#session.disk.remove(this.#tmp);
+      throw trouble;
+    });
     // RFC 4315 §3
-    return ok(`[APPENDUID ${this.#folder.validity} ${uid}] Stored`);
+    return ok(`[APPENDUID ${this.#folder.validity} ${uids[0] ?? 0}] Stored`);
   }
 
   async abort(): Promise<void> {

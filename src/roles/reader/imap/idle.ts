@@ -13,7 +13,7 @@ const GATHER = 20;
 /** Tells news until the client says DONE. False: it said something else, or is gone. */
 export async function idle(session: Session, reader: CommandReader): Promise<boolean> {
   const { stream, clock, view } = session;
-  await session.sayBytes(Buffer.from("+ idling\r\n"));
+  await session.say("+ idling");
   let wake: () => void = () => {};
   const folder = view?.folder;
   const changed = () => void clock.after(GATHER, () => wake());
@@ -59,7 +59,7 @@ function doneIn(reader: CommandReader): boolean | undefined {
   return typeof word === "string" && word.toUpperCase() === "DONE";
 }
 
-async function tellNews({ view, say }: Session): Promise<void> {
+async function tellNews({ view, say, out }: Session): Promise<void> {
   if (!view) return;
   try {
     await view.folder.scan();
@@ -68,4 +68,5 @@ async function tellNews({ view, say }: Session): Promise<void> {
     if (!(thrown instanceof Trouble)) throw thrown;
   }
   for (const line of view.news(true)) await say(line);
+  await out.flush();
 }

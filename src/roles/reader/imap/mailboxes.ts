@@ -1,52 +1,53 @@
 // Commands about mailboxes: LIST, SELECT, STATUS, CREATE and their kin.
 
 import type { Result } from "#base/result.ts";
-import { SEPARATOR } from "#store/maildir/tree.ts";
+import { canonicalName, type Refusal, SEPARATOR } from "#store/maildir/tree.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
-import { formatMailbox } from "#wire/imap/response.ts";
+import { formatAstring } from "#wire/imap/response.ts";
 import { formatUtf7, parseUtf7 } from "#wire/imap/utf7.ts";
 import { wireSize } from "../content.ts";
 import { no, ok, type Session, type Tagged, type Verb, verb } from "./state.ts";
-import { readMailbox } from "./store.ts";
+import { moveAll, readMailbox } from "./store.ts";
 import { View } from "./view.ts";
 
-const wire = (name: string): string => formatMailbox(formatUtf7(name));
+const wire = (name: string): string => formatAstring(formatUtf7(name));
 
 const oneMailbox = (args: Arguments): string => {
   args.space();
   return readMailbox(args);
 };
 
+/** Characters of a pattern; names have fewer. */
+const LONGEST_PATTERN = 500;
+
 /** RFC 9051 §6.3.9: "*" matches everything, "%" all but the separator. INBOX in any case. */
 function matcher(reference: string, pattern: string): (name: string) => boolean {
-  // as a plain loop over name and pattern: a regular expression from a client could be made to take for ever
-  const wanted = reference + pattern;
+  // as plain steps over name and pattern: a regular expression from a client could be made to take for ever
+  const wanted = canonicalName((reference + pattern).replaceAll(/\*[*%]*|%+/g, (run) => run[0] ?? ""));
+  if (wanted.length > LONGEST_PATTERN) return () => false;
   return (name) => matches(name, wanted) || (name === "INBOX" && matches(name, wanted.toUpperCase()));
 }
 
+/** Which lengths of the name the pattern so far may have matched, moved on by each of its characters. */
 function matches(name: string, pattern: string): boolean {
-  // how many characters of the name the pattern so far may have matched
-  let reachable = new Set([0]);
+  let reached: ReadonlySet<number> = new Set([0]);
   for (const char of pattern) {
-    const next = new Set<number>();
-    for (const at of reachable) {
-      for (const end of stepsOf(name, at, char)) next.add(end);
-    }
-    reachable = next;
+    reached = char === "*" || char === "%" ? spread(name, reached, char) : advance(name, reached, char);
+    if (reached.size === 0) return false;
   }
-  return reachable.has(name.length);
+  return reached.has(name.length);
 }
 
-/** Where one character of a pattern may lead from a place in the name. */
-function* stepsOf(name: string, at: number, char: string): Generator<number> {
-  if (char !== "*" && char !== "%") {
-    if (name[at] === char) yield at + 1;
-    return;
+const advance = (name: string, reached: ReadonlySet<number>, char: string): ReadonlySet<number> =>
+  new Set([...reached].filter((at) => name[at] === char).map((at) => at + 1));
+
+function spread(name: string, reached: ReadonlySet<number>, wildcard: string): ReadonlySet<number> {
+  const next = new Set<number>();
+  for (let at = Math.min(...reached); at <= name.length; at++) {
+    const goesOn = next.has(at - 1) && (wildcard === "*" || name[at - 1] !== SEPARATOR);
+    if (goesOn || reached.has(at)) next.add(at);
   }
-  for (let end = at; end <= name.length; end++) {
-    yield end;
-    if (char === "%" && name[end] === SEPARATOR) return;
-  }
+  return next;
 }
 
 interface List {
@@ -65,37 +66,50 @@ const parseList = (args: Arguments): List => {
   return { reference: decode(reference), patterns: args.listOrOne(() => decode(args.pattern())) };
 };
 
-const attributes = (name: string, all: readonly string[]): string => {
-  const children = all.some((other) => other.startsWith(name + SEPARATOR));
-  return children ? "\\HasChildren" : "\\HasNoChildren";
-};
+/** Names above those of the list that are not in it themselves. */
+function missingParents(names: readonly string[]): readonly string[] {
+  const all = new Set(names);
+  const missing = new Set<string>();
+  for (const name of names) {
+    for (let at = name.lastIndexOf(SEPARATOR); at > 0; at = name.lastIndexOf(SEPARATOR, at - 1)) {
+      const parent = name.slice(0, at);
+      if (!all.has(parent)) missing.add(parent);
+    }
+  }
+  return [...missing];
+}
 
 const listVerb: Verb = verb("login", parseList, async (session, { reference, patterns }) => {
   if (patterns.length === 1 && patterns[0] === "") {
     await session.say(`* LIST (\\Noselect) "${SEPARATOR}" ""`);
     return ok("Listed");
   }
-  await tellList(session, "LIST", await session.tree.names(), { reference, patterns });
-  return ok("Listed");
-});
-
-const lsubVerb: Verb = verb("login", parseList, async (session, wanted) => {
-  await tellList(session, "LSUB", await session.tree.subscriptions(), wanted);
-  return ok("Listed");
-});
-
-async function tellList(
-  session: Session,
-  word: string,
-  names: readonly string[],
-  { reference, patterns }: List,
-): Promise<void> {
-  const matchers = patterns.map((pattern) => matcher(reference, pattern));
-  for (const name of names) {
-    if (!matchers.some((match) => match(name))) continue;
-    const shown = word === "LIST" ? attributes(name, names) : "";
-    await session.say(`* ${word} (${shown}) "${SEPARATOR}" ${wire(name)}`);
+  const names = await session.tree.names();
+  const absent = new Set(missingParents(names));
+  const parents = new Set([...names, ...absent].map((name) => name.slice(0, name.lastIndexOf(SEPARATOR))));
+  const wanted = matching({ reference, patterns });
+  for (const name of [...names, ...absent].filter(wanted)) {
+    const children = parents.has(name) ? "\\HasChildren" : "\\HasNoChildren";
+    const shown = absent.has(name) ? `\\Noselect ${children}` : children;
+    await session.say(`* LIST (${shown}) "${SEPARATOR}" ${wire(name)}`);
   }
+  return ok("Listed");
+});
+
+/** RFC 3501 §6.3.9: with "%", a parent of subscribed names is told although it is not subscribed itself. */
+const lsubVerb: Verb = verb("login", parseList, async (session, list) => {
+  const names = await session.tree.subscriptions();
+  const wanted = matching(list);
+  for (const name of names.filter(wanted)) await session.say(`* LSUB () "${SEPARATOR}" ${wire(name)}`);
+  if (!list.patterns.some((pattern) => pattern.endsWith("%"))) return ok("Listed");
+  for (const name of missingParents(names).filter(wanted))
+    await session.say(`* LSUB (\\Noselect) "${SEPARATOR}" ${wire(name)}`);
+  return ok("Listed");
+});
+
+function matching({ reference, patterns }: List): (name: string) => boolean {
+  const matchers = patterns.map((pattern) => matcher(reference, pattern));
+  return (name) => matchers.some((match) => match(name));
 }
 
 const selectVerb = (readOnly: boolean): Verb =>
@@ -164,10 +178,22 @@ const statusVerb: Verb = verb("login", parseStatus, async (session, { mailbox, i
   return ok("Status told");
 });
 
-const tagged = (result: Result<true>, done: string): Tagged =>
-  result.ok ? ok(done) : no(`[CANNOT] Cannot do that: ${result.error}`);
+const codes = { exists: "ALREADYEXISTS", missing: "NONEXISTENT", impossible: "CANNOT" } as const;
+
+const tagged = (result: Result<true, Refusal>, done: string): Tagged =>
+  result.ok ? ok(done) : no(`[${codes[result.error.problem]}] Cannot do that: ${result.error.text}`);
 
 const parseRename = (args: Arguments) => ({ from: oneMailbox(args), to: oneMailbox(args) });
+
+/** RFC 9051 §6.3.6: renaming INBOX moves its messages into the new mailbox and leaves it there, empty. */
+async function renameInbox(session: Session, to: string): Promise<Tagged> {
+  const made = await session.tree.create(to);
+  const inbox = await session.tree.open("INBOX");
+  if (!made.ok || !inbox) return tagged(made, "");
+  await inbox.scan();
+  const view = new View("INBOX", inbox, true);
+  return moveAll(session, view, to);
+}
 
 export const mailboxVerbs: Readonly<Record<string, Verb>> = {
   LIST: listVerb,
@@ -177,15 +203,13 @@ export const mailboxVerbs: Readonly<Record<string, Verb>> = {
   STATUS: statusVerb,
   CREATE: verb("login", oneMailbox, async ({ tree }, name) => tagged(await tree.create(name), "Created")),
   DELETE: verb("login", oneMailbox, async ({ tree }, name) => tagged(await tree.remove(name), "Deleted")),
-  RENAME: verb("login", parseRename, async ({ tree }, { from, to }) =>
-    tagged(await tree.rename(from, to), "Renamed"),
+  RENAME: verb("login", parseRename, async (session, { from, to }) =>
+    from === "INBOX" ? renameInbox(session, to) : tagged(await session.tree.rename(from, to), "Renamed"),
   ),
-  SUBSCRIBE: verb("login", oneMailbox, async ({ tree }, name) => {
-    await tree.subscribe(name, true);
-    return ok("Subscribed");
-  }),
-  UNSUBSCRIBE: verb("login", oneMailbox, async ({ tree }, name) => {
-    await tree.subscribe(name, false);
-    return ok("Unsubscribed");
-  }),
+  SUBSCRIBE: verb("login", oneMailbox, async ({ tree }, name) =>
+    tagged(await tree.subscribe(name, true), "Subscribed"),
+  ),
+  UNSUBSCRIBE: verb("login", oneMailbox, async ({ tree }, name) =>
+    tagged(await tree.subscribe(name, false), "Unsubscribed"),
+  ),
 };

@@ -1,14 +1,20 @@
 // SEARCH: looks at flags and sizes first, opens messages only where a key needs their text.
 
 import type { Message } from "#store/maildir/folder.ts";
-import { readSearch, type SearchKey } from "#wire/imap/search.ts";
-import { inSequence } from "#wire/imap/sequence.ts";
+import { dayOfDate, readSearch, type SearchKey } from "#wire/imap/search.ts";
+import { inRanges, resolveSequence } from "#wire/imap/sequence.ts";
 import { decodeWords, firstValue, headerEnd, parseFields } from "#wire/message/header.ts";
+import { parseMime } from "#wire/message/mime.ts";
+import { hiddenTexts } from "#wire/message/text.ts";
 import { headerOf, receivedAt, wholeMessage, wireSize } from "../content.ts";
 import { no, ok, type Session, selectedVerb, type Verb } from "./state.ts";
-import type { View } from "./view.ts";
+import type { Picked, View } from "./view.ts";
 
 const CHARSETS = new Set(["US-ASCII", "UTF-8"]);
+
+/** Messages looked at together, while their bytes are no more than this. */
+const TOGETHER = 8;
+const TOGETHER_BYTES = 1024 * 1024;
 
 export const searchVerb = (byUid: boolean): Verb => ({
   ...selectedVerb(
@@ -18,31 +24,77 @@ export const searchVerb = (byUid: boolean): Verb => ({
     },
     async (session, view, { charset, key }) => {
       if (!CHARSETS.has(charset)) return no("[BADCHARSET (US-ASCII UTF-8)] This charset is not known here");
-      const found: number[] = [];
-      for (const [at, message] of view.list.entries()) {
-        if (message.gone) continue;
-        if (await new Candidate(session, view, message, at + 1).matches(key))
-          found.push(byUid ? message.uid : at + 1);
-      }
-      await session.say(["* SEARCH", ...found].join(" "));
+      const found = await search(session, view, resolved(key, view));
+      await session.say(
+        ["* SEARCH", ...found.map((each) => (byUid ? each.message.uid : each.number))].join(" "),
+      );
       return ok("Searched");
     },
   ),
   ...(byUid ? {} : { keepsNumbers: true }),
 });
 
+/** Sets in terms of this mailbox, once and not for each message. */
+function resolved(key: SearchKey, view: View): SearchKey {
+  switch (key.kind) {
+    case "and":
+      return { kind: "and", keys: key.keys.map((each) => resolved(each, view)) };
+    case "or":
+      return { kind: "or", keys: [resolved(key.keys[0], view), resolved(key.keys[1], view)] };
+    case "not":
+      return { kind: "not", key: resolved(key.key, view) };
+    case "sequence":
+      return { kind: "sequence", set: resolveSequence(key.set, view.list.length) };
+    case "uid":
+      return { kind: "uid", set: resolveSequence(key.set, view.list[view.list.length - 1]?.uid ?? 0) };
+    default:
+      return key;
+  }
+}
+
+async function search(session: Session, view: View, key: SearchKey): Promise<readonly Picked[]> {
+  const found: Picked[] = [];
+  let batch: Picked[] = [];
+  let bytes = 0;
+  const look = async () => {
+    const tried = batch;
+    batch = [];
+    bytes = 0;
+    const matched = await Promise.all(tried.map((each) => new Candidate(session, view, each).matches(key)));
+    found.push(...tried.filter((_, at) => matched[at]));
+  };
+  for (const [at, message] of view.list.entries()) {
+    if (message.gone) continue;
+    batch.push({ number: at + 1, message });
+    bytes += message.wireSize ?? TOGETHER_BYTES;
+    if (batch.length >= TOGETHER || bytes >= TOGETHER_BYTES) await look();
+  }
+  await look();
+  return found;
+}
+
 /** A text as it is compared: Unicode, lower case. */
 const folded = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8").toLowerCase();
+
+const costly: ReadonlySet<SearchKey["kind"]> = new Set([
+  "header",
+  "text",
+  "body",
+  "and",
+  "or",
+  "not",
+  "date",
+]);
 
 class Candidate {
   readonly #session: Session;
   readonly #view: View;
   readonly #message: Message;
   readonly #number: number;
-  #header: Buffer | undefined;
-  #whole: Buffer | undefined;
+  #header: Promise<Buffer | undefined> | undefined;
+  #whole: Promise<Buffer | undefined> | undefined;
 
-  constructor(session: Session, view: View, message: Message, number: number) {
+  constructor(session: Session, view: View, { message, number }: Picked) {
     this.#session = session;
     this.#view = view;
     this.#message = message;
@@ -51,7 +103,7 @@ class Candidate {
 
   async matches(key: SearchKey): Promise<boolean> {
     const message = this.#message;
-    const { list, recent, folder } = this.#view;
+    const { recent, folder } = this.#view;
     switch (key.kind) {
       case "all":
         return true;
@@ -62,9 +114,9 @@ class Candidate {
       case "not":
         return !(await this.matches(key.key));
       case "sequence":
-        return inSequence(key.set, this.#number, list.length);
+        return inRanges(key.set, this.#number);
       case "uid":
-        return inSequence(key.set, message.uid, list[list.length - 1]?.uid ?? 0);
+        return inRanges(key.set, message.uid);
       case "flag":
         return message.flags.includes(key.letter) === key.set;
       case "recent":
@@ -78,29 +130,25 @@ class Candidate {
       case "header":
         return this.#inHeader(key.name, folded(key.text));
       case "text":
-        return (
-          folded(((await this.#bytes()) ?? Buffer.alloc(0)).toString("latin1")).includes(folded(key.text)) ||
-          this.#inHeader("", folded(key.text))
-        );
+        return (await this.#inHeader("", folded(key.text))) || this.#inText(folded(key.text), 0);
       case "body":
-        return this.#inBody(folded(key.text));
+        return this.#inText(folded(key.text), headerEnd((await this.#bytes()) ?? Buffer.alloc(0)));
     }
   }
 
   /** Cheap keys first: a search for text among unseen messages opens the unseen ones only. */
   async #all(keys: readonly SearchKey[]): Promise<boolean> {
-    const costly = new Set(["header", "text", "body", "and", "or", "not", "date"]);
-    const ordered = [...keys].sort((a, b) => Number(costly.has(a.kind)) - Number(costly.has(b.kind)));
-    for (const key of ordered) if (!(await this.matches(key))) return false;
+    for (const key of keys) if (!costly.has(key.kind) && !(await this.matches(key))) return false;
+    for (const key of keys) if (costly.has(key.kind) && !(await this.matches(key))) return false;
     return true;
   }
 
+  /** Zones and times are disregarded (RFC 9051 §6.4.4): the day is that which is written, or that of UTC. */
   async #dated({ sent, from, to }: Extract<SearchKey, { kind: "date" }>): Promise<boolean> {
     const ms = sent
-      ? Date.parse(firstValue(parseFields(await this.#headerBytes()), "Date") ?? "")
+      ? dayOfDate(firstValue(parseFields(await this.#headerBytes()), "Date") ?? "")
       : await receivedAt(this.#view.folder, this.#message, (at) => this.#session.disk.stat(at));
-    // the zone is disregarded (RFC 9051 §6.4.4): days are those of UTC
-    return ms >= from && ms < to;
+    return ms !== undefined && ms >= from && ms < to;
   }
 
   /** A field with this name ("": any) that contains the text; an empty text matches every such field. */
@@ -113,18 +161,26 @@ class Candidate {
     );
   }
 
-  async #inBody(text: string): Promise<boolean> {
+  /** In the bytes as they stand, or in texts that they hide in an encoding. */
+  async #inText(text: string, from: number): Promise<boolean> {
     const bytes = await this.#bytes();
-    return bytes !== undefined && folded(bytes.toString("latin1", headerEnd(bytes))).includes(text);
+    if (!bytes) return false;
+    if (bytes.toString("utf8", from).toLowerCase().includes(text)) return true;
+    for (const hidden of hiddenTexts(bytes, parseMime(bytes))) {
+      if (hidden.toLowerCase().includes(text)) return true;
+    }
+    return false;
   }
 
   async #headerBytes(): Promise<Buffer> {
-    this.#header ??= (await headerOf(this.#view.folder, this.#message)) ?? Buffer.alloc(0);
-    return this.#header;
+    const whole = await this.#whole;
+    if (whole) return whole.subarray(0, headerEnd(whole));
+    this.#header ??= headerOf(this.#view.folder, this.#message);
+    return (await this.#header) ?? Buffer.alloc(0);
   }
 
-  async #bytes(): Promise<Buffer | undefined> {
-    this.#whole ??= await wholeMessage(this.#view.folder, this.#message);
+  #bytes(): Promise<Buffer | undefined> {
+    this.#whole ??= wholeMessage(this.#view.folder, this.#message);
     return this.#whole;
   }
 }

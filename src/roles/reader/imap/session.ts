@@ -83,7 +83,7 @@ export class ImapSession {
   async #tellNews(withExpunges: boolean): Promise<void> {
     const { view } = this.#session;
     if (!view) return;
-    if (withExpunges) await view.folder.scan().catch((thrown: unknown) => this.#trouble(messageOf(thrown)));
+    if (withExpunges) await view.folder.glance().catch((thrown: unknown) => this.#trouble(messageOf(thrown)));
     if (!view.stale) return;
     for (const line of view.news(withExpunges)) await this.#session.say(line);
   }
@@ -101,7 +101,7 @@ export class ImapSession {
     if (event.held + event.size > limits.imap.literal)
       return this.#refuse(head?.tag ?? "*", bad("The literal is too long"), event);
     this.#reader.accept("keep");
-    if (event.sync) await this.#session.sayBytes(Buffer.from("+ Go ahead\r\n"));
+    if (event.sync) await this.#session.say("+ Go ahead");
     return undefined;
   }
 
@@ -122,7 +122,7 @@ export class ImapSession {
     { sync }: { readonly sync: boolean },
   ): Promise<Ended | undefined> {
     this.#reader.accept("stream");
-    if (sync) await this.#session.sayBytes(Buffer.from("+ Go ahead\r\n"));
+    if (sync) await this.#session.say("+ Go ahead");
     let failure: Tagged | undefined;
     for (;;) {
       const event = await nextOf(this.#reader, this.#session.stream, limits.imap.idleTimeout).catch(lost);
@@ -196,7 +196,7 @@ export class ImapSession {
   }
 
   async #answer(tag: string, { status, text }: Tagged): Promise<void> {
-    await this.#session.sayBytes(Buffer.from(`${tag} ${status} ${text}\r\n`, "latin1"));
+    await this.#session.say(`${tag} ${status} ${text}`);
   }
 }
 

@@ -1,23 +1,32 @@
 // The state of an IMAP session by lifetime: the connection and account; in it, at most one selected mailbox.
 
 import type { Clock } from "#base/clock.ts";
+import type { Message } from "#store/maildir/folder.ts";
 import type { Tree } from "#store/maildir/tree.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
+import type { Place } from "../content.ts";
+import type { Known } from "../known.ts";
+import type { Output } from "../output.ts";
 import type { View } from "./view.ts";
 
 export interface Session {
-  readonly stream: Stream;
+  /** Reading sends first what has been said. */
+  readonly stream: Pick<Stream, "read" | "destroy">;
+  readonly out: Output;
   readonly tree: Tree;
   readonly disk: Disk;
   readonly clock: Clock;
   /** For names of files that APPEND and COPY make. */
   readonly host: string;
   view: View | undefined;
-  /** Sends untagged lines (without their CRLF) or bytes of a response. */
-  say(line: string): Promise<void>;
-  sayBytes(bytes: Buffer): Promise<void>;
+  /** Shared by all sessions. */
+  readonly known: Known;
+  /** How far the last fetch of a part of a large message came. */
+  lastPlace: { readonly message: Message; readonly place: Place } | undefined;
+  /** Says an untagged line, without its CRLF. */
+  say(line: string): Promise<void> | undefined;
 }
 
 /** How a command ends; only the loop writes it, behind its tag. */

@@ -1,8 +1,9 @@
 // STORE, EXPUNGE, COPY and MOVE: what changes messages.
 
 import { randomBytes } from "node:crypto";
-import type { Folder, Message } from "#store/maildir/folder.ts";
+import type { Finished, Folder, Message } from "#store/maildir/folder.ts";
 import { letters } from "#store/maildir/names.ts";
+import { canonicalName } from "#store/maildir/tree.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
 import { formatSequence, type SequenceSet } from "#wire/imap/sequence.ts";
 import { parseUtf7 } from "#wire/imap/utf7.ts";
@@ -104,7 +105,7 @@ export const closeVerb: Verb = selectedVerb(
 /** A mailbox name as IMAP4rev1 writes it, in Unicode. */
 export function readMailbox(args: Arguments): string {
   const name = parseUtf7(args.astring());
-  return name.ok ? name.value : args.fail(name.error);
+  return name.ok ? canonicalName(name.value) : args.fail(name.error);
 }
 
 /** A base name for a message that comes by APPEND or COPY; received at `ms` since 1970. */
@@ -128,19 +129,24 @@ const parseCopy = (args: Arguments): Copy => {
   return { set, to: readMailbox(args) };
 };
 
-/** A copy is a second name of the same file: message files never change. The uid there, or 0 when the message is gone. */
-async function copyOne(session: Session, from: Folder, to: Folder, message: Message): Promise<number> {
+/** A copy is a second name of the same file: message files never change. Undefined when the message is gone. */
+async function linkOne(
+  session: Session,
+  from: Folder,
+  to: Folder,
+  message: Message,
+): Promise<Finished | undefined> {
   const file = await from.open(message);
-  if (!file) return 0;
-  const size = await file.size();
-  await file.close();
+  if (!file) return undefined;
+  const size = await file.size().finally(() => file.close());
   const ms = await receivedAt(from, message, (at) => session.disk.stat(at));
   const base = newBase(session, ms, { file: size, wire: await wireSize(from, message) });
   const tmp = `${to.path}/tmp/${base}`;
   await session.disk.link(from.pathOf(message), tmp);
-  return to.adopt(tmp, base, message.flags);
+  return { tmp, base, flags: message.flags };
 }
 
+/** All messages or none become messages of the other mailbox (RFC 9051 §6.4.7); those already gone do not count. */
 async function copy(
   session: Session,
   view: View,
@@ -149,19 +155,24 @@ async function copy(
 ): Promise<{ readonly reply: Tagged; readonly copied: readonly Message[] }> {
   const target = await session.tree.open(to);
   if (!target) return { reply: no("[TRYCREATE] There is no such mailbox"), copied: [] };
-  await target.scan();
   const copied: Message[] = [];
-  const uids: number[] = [];
-  for (const { message } of view.pick(set, byUid)) {
-    const uid = await copyOne(session, view.folder, target, message);
-    if (uid === 0) continue;
-    copied.push(message);
-    uids.push(uid);
+  const files: Finished[] = [];
+  try {
+    for (const { message } of view.pick(set, byUid)) {
+      const file = await linkOne(session, view.folder, target, message);
+      if (!file) continue;
+      copied.push(message);
+      files.push(file);
+    }
+    if (copied.length === 0) return { reply: ok("Nothing to copy"), copied };
+    const uids = await target.adopt(files);
+    // RFC 4315 §3
+    const from = formatSequence(copied.map(({ uid }) => uid));
+    return { reply: ok(`[COPYUID ${target.validity} ${from} ${formatSequence(uids)}] Copied`), copied };
+  } catch (trouble) {
+    for (const { tmp } of files) await session.disk.remove(tmp);
+    throw trouble;
   }
-  if (copied.length === 0) return { reply: ok("Nothing to copy"), copied };
-  // RFC 4315 §3
-  const from = formatSequence(copied.map(({ uid }) => uid));
-  return { reply: ok(`[COPYUID ${target.validity} ${from} ${formatSequence(uids)}] Copied`), copied };
 }
 
 export const copyVerb = (byUid: boolean): Verb =>
@@ -177,3 +188,11 @@ export const moveVerb = (byUid: boolean): Verb =>
     await view.folder.expunge(copied);
     return ok("Moved");
   });
+
+/** Moves all messages of a view; for RENAME of INBOX. */
+export async function moveAll(session: Session, view: View, to: string): Promise<Tagged> {
+  const all = [{ from: 1, to: Number.POSITIVE_INFINITY }];
+  const { reply, copied } = await copy(session, view, { set: all, to }, false);
+  if (reply.status === "OK" && copied.length > 0) await view.folder.expunge(copied);
+  return reply.status === "OK" ? ok("Renamed") : reply;
+}

@@ -2,7 +2,13 @@
 
 import type { Folder, Message } from "#store/maildir/folder.ts";
 import { flagNames } from "#store/maildir/names.ts";
-import { inSequence, type SequenceSet } from "#wire/imap/sequence.ts";
+import { resolveSequence, type SequenceSet } from "#wire/imap/sequence.ts";
+
+export interface Picked {
+  /** Its sequence number. */
+  readonly number: number;
+  readonly message: Message;
+}
 
 export class View {
   readonly folder: Folder;
@@ -60,10 +66,13 @@ export class View {
     const lines: string[] = [];
     if (withExpunges && this.folder.expunges !== this.#expunges) this.#tellExpunges(lines);
     const last = this.#lastUid;
-    const fresh = this.folder.messages.filter(({ uid }) => uid > last);
+    const { messages } = this.folder;
+    let from = messages.length;
+    while (from > 0 && (messages[from - 1]?.uid ?? 0) > last) from--;
+    const fresh = messages.slice(from);
     if (fresh.length > 0) {
       for (const message of fresh) this.#meet(message);
-      this.list.push(...fresh);
+      this.list = this.list.concat(fresh);
       lines.push(`* ${this.list.length} EXISTS`, `* ${this.recent.size} RECENT`);
     }
     if (this.folder.changes !== this.#changes) this.#tellFlags(lines);
@@ -94,13 +103,27 @@ export class View {
     this.#told.clear();
   }
 
-  /** Messages of a set of sequence numbers or UIDs, with their sequence numbers. Numbers out of range are left out. */
-  pick(set: SequenceSet, byUid: boolean): readonly { readonly number: number; readonly message: Message }[] {
-    const last = byUid ? this.#lastUid : this.list.length;
-    const found: { number: number; message: Message }[] = [];
-    for (const [at, message] of this.list.entries()) {
-      if (inSequence(set, byUid ? message.uid : at + 1, last)) found.push({ number: at + 1, message });
+  /** Messages of a set of sequence numbers or UIDs, ascending, with their sequence numbers. Those that do not exist are left out. */
+  pick(set: SequenceSet, byUid: boolean): readonly Picked[] {
+    const { list } = this;
+    const picked: Picked[] = [];
+    for (const { from, to } of resolveSequence(set, byUid ? this.#lastUid : list.length)) {
+      const first = byUid ? firstFrom(list, from) : Math.max(from - 1, 0);
+      const last = byUid ? firstFrom(list, to + 1) : to;
+      for (const [at, message] of list.slice(first, last).entries())
+        picked.push({ number: first + at + 1, message });
     }
-    return found;
+    return picked;
   }
+}
+
+/** The place of the first message whose uid is at least `uid`. */
+function firstFrom(list: readonly Message[], uid: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle]?.uid ?? 0) < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

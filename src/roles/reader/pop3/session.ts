@@ -1,6 +1,7 @@
 // A POP3 session after login (RFC 1939): a snapshot of INBOX, a table of verbs, one loop that writes.
 
 import { limits } from "#base/limits.ts";
+import { Trouble } from "#base/problem.ts";
 import type { Folder, Message } from "#store/maildir/folder.ts";
 import { nextOf, type Stream } from "#sys/conn.ts";
 import { LineReader, parseCommand } from "#wire/pop3/command.ts";
@@ -50,6 +51,12 @@ function listing(session: Session, word: string | undefined, show: (entry: Entry
   return ok(`${lines.length} messages`, { lines });
 }
 
+/** As Dovecot writes it by default, so that a site moves in and nobody fetches all again. */
+function uidl(folder: Folder, message: Message): string {
+  const hex = (value: number) => value.toString(16).padStart(8, "0");
+  return folder.oldUidl(message) ?? hex(message.uid) + hex(folder.validity);
+}
+
 const remaining = (session: Session) => session.entries.filter(({ deleted }) => !deleted);
 
 /** RFC 1939 §6: only QUIT removes what DELE marked. */
@@ -76,12 +83,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     return ok(`${left.length} ${left.reduce((sum, { size }) => sum + size, 0)}`);
   },
   LIST: (session, [word]) => listing(session, word, ({ size }) => size),
-  UIDL: (session, [word]) =>
-    listing(
-      session,
-      word,
-      ({ message }) => `${session.folder.validity.toString(16)}.${message.uid.toString(16)}`,
-    ),
+  UIDL: (session, [word]) => listing(session, word, ({ message }) => uidl(session.folder, message)),
   RETR: (session, [word]) => {
     const entry = find(session, word);
     return isReply(entry)
@@ -124,10 +126,20 @@ export async function servePop3(stream: Stream, folder: Folder): Promise<string>
     if (line === undefined) return "closed by the client";
     const { verb, words } = parseCommand(line);
     const run = line !== "tooLong" && Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-    const reply = run ? await run(session, words) : no("unknown command");
+    const reply = run ? await answer(run, session, words) : no("unknown command");
     if (!run && ++bad >= limits.pop3.badCommands) return "too many unknown commands";
     await send(session, reply);
     if (reply.next === "close") return "quit";
+  }
+}
+
+/** The world's failure is an answer for this command only (RFC 3206). */
+async function answer(run: Verb, session: Session, words: readonly string[]): Promise<Reply> {
+  try {
+    return await run(session, words);
+  } catch (thrown) {
+    if (!(thrown instanceof Trouble)) throw thrown;
+    return no("[SYS/TEMP] That cannot be done now; try again later");
   }
 }
 
@@ -137,27 +149,31 @@ async function send({ stream, folder }: Session, reply: Reply): Promise<void> {
     const text = reply.lines.map((line) => `${line}\r\n`).join("");
     return await stream.write(`${reply.line}\r\n${text}.\r\n`);
   }
-  await stream.write(`${reply.line}\r\n`);
-  if (reply.message) await sendMessage(stream, folder, reply.message);
+  if (reply.message) await sendMessage(stream, folder, { line: reply.line, ...reply.message });
 }
 
 /** RFC 1939 §3: a line that begins with a dot gets another one; a last line without its end gets one. */
 async function sendMessage(
   stream: Stream,
   folder: Folder,
-  { entry, bodyLines }: NonNullable<Reply["message"]>,
+  { line, entry, bodyLines }: NonNullable<Reply["message"]> & { readonly line: string },
 ): Promise<void> {
   const top = new Top(bodyLines);
-  let last = "\r\n";
+  // the reply goes with the first bytes: a message that another session has removed is told as such
+  let head = `${line}\r\n`;
+  let atLineStart = true;
   for await (const chunk of chunksOf(folder, entry.message)) {
     const text = top.feed(chunk.toString("latin1"));
-    if (text === "") continue;
-    const stuffed = (last.endsWith("\n") && text.startsWith(".") ? "." : "") + text.replaceAll("\n.", "\n..");
-    last = text.slice(-1) === "\n" ? "\n" : text;
-    await stream.write(Buffer.from(stuffed, "latin1"));
+    if (text !== "") {
+      const stuffed = (atLineStart && text.startsWith(".") ? "." : "") + text.replaceAll("\n.", "\n..");
+      atLineStart = text.endsWith("\n");
+      await stream.write(Buffer.from(head + stuffed, "latin1"));
+      head = "";
+    }
     if (top.done) break;
   }
-  await stream.write(last.endsWith("\n") ? ".\r\n" : "\r\n.\r\n");
+  if (head !== "" && entry.message.gone) return await stream.write("-ERR that message is gone\r\n");
+  await stream.write(`${head}${atLineStart ? "" : "\r\n"}.\r\n`);
 }
 
 /** The header and so many lines of the body (RFC 1939 §7, TOP). */
