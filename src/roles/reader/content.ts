@@ -116,9 +116,15 @@ export async function* rangeOf(
   }
 }
 
-/** The message in chunks; nothing when it is gone. */
-export const chunksOf = (folder: Folder, message: Message): AsyncGenerator<Buffer, Place> =>
-  rangeOf(folder, message, { start: 0, end: Number.POSITIVE_INFINITY, place: BEGINNING });
+/** The message in chunks; nothing when it is gone. A small one is read at once. */
+export async function* chunksOf(folder: Folder, message: Message): AsyncGenerator<Buffer> {
+  if ((message.wireSize ?? CHUNK) < CHUNK) {
+    const whole = await wholeMessage(folder, message);
+    if (whole) yield whole;
+    return;
+  }
+  yield* rangeOf(folder, message, { start: 0, end: Number.POSITIVE_INFINITY, place: BEGINNING });
+}
 
 /** Bytes with CRLF line ends: from the name or the list of UIDs, or counted once. */
 export async function wireSize(folder: Folder, message: Message): Promise<number> {

@@ -228,21 +228,28 @@ export class Folder {
     return `${this.path}/${message.place}/${message.file}`;
   }
 
-  /** Gives a message other flags (letters) and moves it to cur/. False when it is gone. */
-  setFlags(message: Message, flags: string): Promise<boolean> {
-    return this.#alone(() => this.#setFlags(message, flags));
+  /**
+   * Changes a message's flags (letters) and moves it to cur/. False when it is gone. `change` is asked again when another program has
+   * changed them meanwhile, so that nobody's letters are lost.
+   */
+  setFlags(message: Message, change: (flags: string) => string): Promise<boolean> {
+    return this.#alone(() => this.#setFlags(message, change));
   }
 
-  async #setFlags(message: Message, flags: string): Promise<boolean> {
-    const wanted = normalFlags(flags);
-    const file = formatName(message.base, wanted);
-    if (message.place === "cur" && message.file === file) return !message.gone;
-    const done = await this.#chase(message, (path) => this.#disk.rename(path, `${this.path}/cur/${file}`));
+  async #setFlags(message: Message, change: (flags: string) => string): Promise<boolean> {
+    const wanted = () => normalFlags(change(message.flags));
+    if (message.place === "cur" && message.file === formatName(message.base, wanted())) return !message.gone;
+    let file = "";
+    const done = await this.#chase(message, (path) => {
+      file = formatName(message.base, wanted());
+      return this.#disk.rename(path, `${this.path}/cur/${file}`);
+    });
     if (!done) return false;
-    const changed = message.flags !== wanted;
+    const { flags } = parseName(file);
+    const changed = message.flags !== flags;
     message.place = "cur";
     message.file = file;
-    message.flags = wanted;
+    message.flags = flags;
     if (changed) {
       message.changed = ++this.changes;
       this.#tell();
@@ -303,7 +310,7 @@ export class Folder {
   settleNew(): Promise<void> {
     return this.#alone(async () => {
       for (const message of [...this.messages]) {
-        if (message.place === "new") await this.#setFlags(message, message.flags);
+        if (message.place === "new") await this.#setFlags(message, (flags) => flags);
       }
     });
   }
@@ -314,7 +321,7 @@ export class Folder {
    */
   adopt(files: readonly Finished[]): Promise<readonly number[]> {
     return this.#alone(async () => {
-      await this.#scan(false);
+      if (!this.#uids) await this.#scan(false);
       const uids = this.#uids;
       invariant(uids, "a scanned folder has no list of UIDs");
       for (const { tmp, base, flags } of files) {

@@ -101,18 +101,21 @@ const readers: Readonly<Record<string, Reader>> = {
   SENTBEFORE: date(true, before),
   SENTON: date(true, on),
   SENTSINCE: date(true, since),
-  UID: (args) => ({ kind: "uid", set: sequence(args, text) }),
+  UID: (args) => {
+    args.space();
+    return { kind: "uid", set: sequence(args) };
+  },
 };
 
-function sequence(args: Arguments, take: (args: Arguments) => string): SequenceSet {
-  const set = parseSequence(take(args));
+function sequence(args: Arguments): SequenceSet {
+  const set = parseSequence(args.sequence());
   return set.ok ? set.value : args.fail(set.error);
 }
 
 function readKey(args: Arguments, depth: number): SearchKey {
   if (depth > DEEPEST) return args.fail("the search is nested too deeply");
   if (args.peek() === "(") return { kind: "and", keys: args.list(() => readKey(args, depth + 1)) };
-  if (/[\d*]/.test(args.peek())) return { kind: "sequence", set: sequence(args, (all) => all.sequence()) };
+  if (/[\d*]/.test(args.peek())) return { kind: "sequence", set: sequence(args) };
   const word = args.keyword();
   if (word === "NOT") {
     args.space();

@@ -69,8 +69,8 @@ function* readAhead(session: Session, view: View, picked: readonly Picked[], ite
 
 /** Reading a body sets \Seen (RFC 9051 §6.4.5); true when it was not set before. */
 async function see(view: View, message: Message): Promise<boolean> {
-  if (message.flags.includes("S") || !(await view.folder.setFlags(message, `${message.flags}S`)))
-    return false;
+  if (message.flags.includes("S")) return false;
+  if (!(await view.folder.setFlags(message, (flags) => `${flags}S`))) return false;
   view.know(message);
   return true;
 }

@@ -56,7 +56,7 @@ export const storeVerb = (byUid: boolean): Verb => ({
     if (view.readOnly) return no("[READ-ONLY] The mailbox is open for reading only");
     let missing = 0;
     for (const { number, message } of view.pick(store.set, byUid)) {
-      if (!(await view.folder.setFlags(message, applied(message.flags, store)))) {
+      if (!(await view.folder.setFlags(message, (old) => applied(old, store)))) {
         missing++;
         continue;
       }
