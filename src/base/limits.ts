@@ -37,6 +37,8 @@ export const limits = {
     commandTimeout: 5 * minute,
     /** Waiting for a part of the body: RFC 5321 §4.5.3.2.5: 3 minutes. */
     bodyTimeout: 3 * minute,
+    /** Bytes each of these waits must bring, so that a client that drips does not stay. */
+    bodyBlock: 16 * KiB,
     /** A whole connection. */
     sessionTime: 2 * hour,
     connections: 10_000,
