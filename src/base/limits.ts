@@ -55,6 +55,8 @@ export const limits = {
     replyLine: 8 * KiB,
     /** Finding a server that talks to us, all exchangers together. */
     connecting: 4 * minute,
+    /** A transaction, or the talk before it, whatever its single waits are: against servers that drip. */
+    whole: 1 * hour,
     /** RCPT commands of one transaction; RFC 5321 §4.5.3.1.8: every server takes 100. */
     recipients: 100,
     /** A connection that has done its work waits this long for more; so many per server and in all; messages on one connection. */

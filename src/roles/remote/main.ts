@@ -1,0 +1,54 @@
+// remote: sends messages to other mail servers for the queue. It only reads the spool.
+
+import { limits } from "#base/limits.ts";
+import type { SliceOf } from "#config/slice.ts";
+import { Bodies } from "#store/spool/source.ts";
+import { realDisk } from "#sys/disk.ts";
+import { NetworkResolver } from "#sys/resolver.ts";
+import { answerVerbs, on } from "#talk/answerer.ts";
+import { type Delivery, deliver } from "#talk/deliver.ts";
+import type { Start } from "../boot.ts";
+import { Remote, type RemoteOptions } from "./remote.ts";
+
+export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => {
+  const bodies = new Bodies(realDisk, "spool");
+  const optionsOf = (now: SliceOf<"remote">): RemoteOptions => ({
+    clock,
+    log,
+    hostname: now.hostname,
+    sourceAddress: now.sourceAddress,
+    port: now.port,
+    smarthost: now.smarthost,
+    waits: limits.remote,
+    random: Math.random,
+    resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
+    openBody: async (place) => {
+      const { size, whole, read, close } = await bodies.open(place);
+      return { size, whole, chunks: read, close };
+    },
+  });
+  const remote = new Remote(optionsOf(slice));
+  const running = new Set<Promise<unknown>>();
+  const run = (delivery: Delivery) => {
+    const work = remote.deliver(delivery).finally(() => running.delete(work));
+    running.add(work);
+    return work;
+  };
+  const answering = await answerVerbs(answers("queue"), [on(deliver, run)], {
+    trouble: (text) => log.event("peer_garbage", { text }),
+  });
+  log.event("ready");
+  return {
+    reload: (next) => {
+      remote.options = optionsOf(next);
+      log.event("reloaded");
+    },
+    stop: async () => {
+      log.event("stopping");
+      answering.close();
+      await Promise.allSettled(running);
+      remote.close();
+      bodies.close();
+    },
+  };
+};
