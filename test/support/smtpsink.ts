@@ -30,8 +30,8 @@ export interface Script {
   readonly RSET?: Step;
   /** Does this as soon as the first bytes of a message are there. */
   readonly duringBody?: Act;
-  /** After 220 to STARTTLS: "break" answers the handshake with noise; "inject" sends more in clear behind the 220. */
-  readonly tls?: "break" | "inject";
+  /** After 220 to STARTTLS: the handshake is answered with noise. */
+  readonly tls?: "break";
   /** Listens on this address of 127.0.0.0/8 and this port. */
   readonly address?: string;
   readonly port?: number;
@@ -241,7 +241,6 @@ class Session {
 
   #secure(): void {
     const { tls: trick } = this.#state.script;
-    if (trick === "inject") this.#socket.write("250 injected\r\n");
     const plain = this.#socket;
     plain.removeAllListeners("data");
     if (trick === "break") {
