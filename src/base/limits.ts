@@ -101,9 +101,8 @@ export const limits = {
     /** Passwords verified at a time (19 MiB each), and waiting for that; more are answered "try later". */
     verifications: 2,
     verificationsWaiting: 500,
-    /** Logins remembered as right, so that a client that connects again costs nothing. */
+    /** Logins remembered as right (login.remember), so that a client that connects again costs nothing. */
     remembered: 10_000,
-    rememberedFor: 5 * minute,
   },
   gate: { connections: 10_000, connectionsPerAddress: 100 },
   tls: { handshake: 30 * second },
@@ -126,11 +125,30 @@ export const limits = {
     segment: 16 * MiB,
     /** Bytes of one group commit. */
     batch: 4 * MiB,
+    /** Progress and end records wait this long for a batch to go with. */
+    noteDelay: 50,
+    /** Segments nobody needs that are kept for their next life. */
+    spareSegments: 4,
+    /** Inline bodies on their way in, all together; what comes beyond goes to files at once. */
+    draftMemory: 32 * MiB,
     lifetime: 7 * day,
     delayWarning: 4 * hour,
     /** Below this much free space new mail is answered 452. */
     freeSpace: 64 * MiB,
     statusText: 2000,
+    /** Recipients of one delivery. */
+    deliveryRecipients: 100,
+    /** Deliveries to one destination at a time. */
+    perDestination: 10,
+    /** An attempt that takes longer has failed for now; remote tries many hosts with long waits. */
+    attempt: 2 * hour,
+    /** A link to local, remote or auth that was lost is tried again after this. */
+    away: 1 * second,
+    /** How long auth's answer whether a domain is local is believed. */
+    localDomain: 5 * second,
+    /** Bounces carry messages up to this size, and this much of the header of larger ones. */
+    bounceCopy: 48 * KiB,
+    bounceHeader: 16 * KiB,
   },
   dns: {
     timeout: 5 * second,

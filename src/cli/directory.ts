@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { codeOf } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 import { CONFIG_FILE } from "#config/load.ts";
 import { Refusal } from "./exit.ts";
 
@@ -15,12 +15,25 @@ export function namedDirectory(option: string | undefined): string | undefined {
   return named === "" ? undefined : named;
 }
 
-/** As an absolute path: the one that was named, else ./kenro-data, else (as root) the system's. */
+/** As an absolute path: the one that was named, else ./kenro-data; as root that one only if it is root's, else the system's. */
 export function dataDirectory(named: string | undefined): string {
   if (named !== undefined) return path.resolve(named);
   const root = process.getuid?.() === 0;
-  return !root || fs.existsSync(HERE) ? path.resolve(HERE) : SYSTEM;
+  return !root || isOwnedByRoot(HERE) ? path.resolve(HERE) : SYSTEM;
 }
+
+/** Somebody may have put a kenro-data of theirs where root comes by (/tmp), with a kenro.toml that makes root give files away. */
+function isOwnedByRoot(place: string): boolean {
+  const found = [fs.lstatSync, fs.statSync].map((stat) => stat(place, { throwIfNoEntry: false }));
+  return found.every((each) => each?.uid === 0);
+}
+
+const CLOSED = "it is closed to you; run this as its owner or as root";
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: CLOSED,
+  EPERM: CLOSED,
+  ENOTDIR: "it is not a directory; give another --dir",
+};
 
 /** Makes the data directory the working directory, because socket paths are relative to it. Refusal when there is no server of ours. */
 export function enter(directory: string): void {
@@ -33,6 +46,7 @@ export function enter(directory: string): void {
         `There is no server in "${directory}"; give another --dir or make one with: kenro init --dir ${directory}`,
       );
     }
-    throw new Refusal(`Cannot use "${directory}": ${codeOf(thrown) ?? "it is not a directory"}`);
+    const why = reasons[codeOf(thrown) ?? ""] ?? messageOf(thrown);
+    throw new Refusal(`Cannot use "${directory}": ${why}`);
   }
 }

@@ -1,7 +1,7 @@
 // The command line: which commands there are, their options, and how they end. Each command's own file is loaded only when it runs.
 
 import { Command, CommanderError, Option } from "commander";
-import { messageOf, Trouble } from "#base/problem.ts";
+import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain, type Run } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
@@ -187,6 +187,10 @@ function explain(thrown: unknown): ExitCode {
     complain(thrown.message);
     return thrown.code;
   }
+  if (codeOf(thrown) === "EACCES" || codeOf(thrown) === "EPERM") {
+    complain(`Cannot do this: ${messageOf(thrown)}; run it as the owner of the server or as root`);
+    return 1;
+  }
   complain(thrown instanceof Trouble ? thrown.message : `Cannot do this: ${messageOf(thrown)}`);
   return 111;
 }
@@ -197,7 +201,7 @@ function sentenceOf(message: string): string {
     .replace(/^error: /, "")
     .replaceAll(/\s*\n\s*/g, " ")
     .replaceAll("'", '"');
-  return `${plain.charAt(0).toUpperCase()}${plain.slice(1)}; see: kenro --help`;
+  return `${plain.charAt(0).toUpperCase()}${plain.slice(1).replace(/\.$/, "")}; see: kenro --help`;
 }
 
 async function main(): Promise<void> {

@@ -43,8 +43,9 @@ async function firstLine(): Promise<string> {
 /** What a person types, not shown. */
 async function ask(question: string): Promise<string> {
   const { stdin } = process;
-  process.stderr.write(question);
+  // the terminal stops showing before it is asked: nothing typed at once is seen
   stdin.setRawMode(true).setEncoding("utf8").resume();
+  process.stderr.write(question);
   try {
     return await new Promise<string>((resolve, reject) => {
       let typed = "";

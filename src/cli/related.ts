@@ -1,12 +1,19 @@
 // Which lines belong to one message or session: those that name it, those of the session a message came in, those of the messages a
 // session brought, and the bounces that came of them.
 
-const field = (name: string): RegExp => new RegExp(`(?:^| )${name}=("(?:[^"\\\\]|\\\\.)*"|\\S+)`);
-const patterns = { id: field("id"), session: field("session"), bounce: field("bounce") } as const;
+import { fieldsOf } from "#log/line.ts";
 
-/** The value of a field, "" when the line has none. */
-function named(line: string, name: keyof typeof patterns): string {
-  return patterns[name].exec(line)?.[1] ?? "";
+interface Names {
+  readonly id: string;
+  readonly session: string;
+  readonly bounce: string;
+}
+
+/** The names in a line, "" for those it has not. */
+function namesIn(line: string): Names {
+  const fields = fieldsOf(line);
+  const named = (name: keyof Names) => fields.get(name) ?? "";
+  return { id: named("id"), session: named("session"), bounce: named("bounce") };
 }
 
 export class Related {
@@ -22,18 +29,16 @@ export class Related {
 
   /** Learns from a line what belongs together; lines in their order, all before the first `has`, or each just before it. */
   learn(line: string): void {
-    const id = named(line, "id");
-    const session = named(line, "session");
+    const { id, session, bounce } = namesIn(line);
     if (id === "") return;
     // the session of a message brings its own lines, not the other messages it carried
     if (session !== "" && this.#ids.has(id)) this.#sessions.add(session);
     if (session === this.#wanted) this.#ids.add(id);
-    const bounce = named(line, "bounce");
     if (bounce !== "" && this.#ids.has(id)) this.#ids.add(bounce);
   }
 
   has(line: string): boolean {
-    const id = named(line, "id");
-    return id === "" ? this.#sessions.has(named(line, "session")) : this.#ids.has(id);
+    const { id, session } = namesIn(line);
+    return id === "" ? this.#sessions.has(session) : this.#ids.has(id);
   }
 }

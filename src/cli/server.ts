@@ -1,16 +1,18 @@
 // The running server as the command line sees it: is there one, and the questions it answers.
 
 import fs from "node:fs";
+import path from "node:path";
 import { systemClock } from "#base/clock.ts";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { socketPath } from "#roles/roles.ts";
 import { dial } from "#sys/local.ts";
+import { tryLock } from "#sys/lock.ts";
 import { Caller, type Verb } from "#talk/caller.ts";
 import { enter } from "./directory.ts";
 import { Refusal } from "./exit.ts";
 
-export const LOCK_FILE = "run/supervisor/lock";
-export const PID_FILE = "run/supervisor/pid";
+const LOCK_FILE = "run/supervisor/lock";
+const PID_FILE = "run/supervisor/pid";
 
 /** A role on this machine that does not take a connection within this time hangs. */
 const PATIENCE = 5000;
@@ -23,7 +25,7 @@ export async function withRole<T>(
 ): Promise<T> {
   enter(directory);
   const at = socketPath(role, "control");
-  await reach(directory, at);
+  await reach(directory, role);
   const caller = new Caller({ path: at, clock: systemClock });
   try {
     return await talk((verb, question) => caller.ask(verb, question));
@@ -39,15 +41,15 @@ export async function withRole<T>(
 }
 
 /** A Caller waits for roles that are starting; a person wants to know at once that nothing runs. */
-async function reach(directory: string, at: string): Promise<void> {
+async function reach(directory: string, role: "supervisor" | "queue"): Promise<void> {
   try {
-    const socket = await dial(at, PATIENCE);
+    const socket = await dial(socketPath(role, "control"), PATIENCE);
     socket.destroy();
   } catch (thrown) {
     switch (codeOf(thrown)) {
       case "ENOENT":
       case "ECONNREFUSED":
-        throw notRunning(directory);
+        throw role === "queue" ? noQueue(directory) : notRunning(directory);
       case "EACCES":
       case "EPERM":
         throw new Refusal(
@@ -61,6 +63,24 @@ async function reach(directory: string, at: string): Promise<void> {
 
 export const notRunning = (directory: string): Refusal =>
   new Refusal(`No server runs in "${directory}"; start it with: kenro start --dir ${directory}`);
+
+/** The mail is still there and can be asked for later, so this is not a "no". */
+function noQueue(directory: string): Refusal {
+  if (!isRunning()) return new Refusal(notRunning(directory).message, 111);
+  return new Refusal(
+    `The queue does not answer yet; see how it is with: kenro status --dir ${directory}`,
+    111,
+  );
+}
+
+/** Does a supervisor hold this data directory? A look takes the lock for a moment, so it is not for loops. */
+export function isRunning(directory = "."): boolean {
+  const file = path.join(directory, LOCK_FILE);
+  if (!fs.existsSync(file)) return false;
+  const lock = tryLock(file);
+  lock?.release();
+  return lock === undefined;
+}
 
 /** The supervisor's process number as it wrote it down; below the working directory. */
 export function writtenPid(): number | undefined {

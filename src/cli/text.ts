@@ -42,3 +42,7 @@ export function formatTime(ms: number): string {
 
 /** Text that others have sent, for a terminal: nothing that moves its cursor. */
 export const harmless = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+
+/** One word for a shell, whatever it holds. */
+export const shellWord = (text: string): string =>
+  /^[A-Za-z0-9_./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -39,8 +39,27 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
     return err([`Line ${thrown.line} of ${CONFIG_FILE}: ${thrown.message.split("\n")[0]}`]);
   }
   const checked = configSchema.safeParse(parsed);
-  if (checked.success) return ok(checked.data);
+  if (checked.success) {
+    const twice = claimedTwice(checked.data, source);
+    return twice.length === 0 ? ok(checked.data) : err(twice);
+  }
   return err(checked.error.issues.flatMap((issue) => explain(issue, source)));
+}
+
+/** Two services cannot have one port; the system would only say that it is in use. */
+function claimedTwice({ listen }: Config, source: string): readonly string[] {
+  const claimed = new Map<string, string>();
+  return Object.entries(listen).flatMap(([service, endpoints]) =>
+    endpoints.flatMap((endpoint) => {
+      const before = claimed.get(endpoint);
+      claimed.set(endpoint, service);
+      if (before === undefined) return [];
+      const line = lineOf(source, ["listen", service]);
+      return [
+        `Line ${line} of ${CONFIG_FILE}: "listen.${service}": "${endpoint}" is in "listen.${before}" already`,
+      ];
+    }),
+  );
 }
 
 function explain(issue: z.core.$ZodIssue, source: string): readonly string[] {
@@ -167,7 +186,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     connections: config.smtp.connections,
     connectionsPerAddress: config.smtp.connections_per_address,
   }),
-  auth: ({ log, processes }) => ({ log: log.level, readers: processes.reader }),
+  auth: ({ log, processes, login }) => ({
+    log: log.level,
+    readers: processes.reader,
+    remember: login.remember,
+  }),
   queue: ({ log, hostname, queue }) => ({
     log: log.level,
     hostname,
@@ -196,8 +219,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
         implicitTls: service.endsWith("s"),
       })),
     tls: tlsOf(config, directory),
-    connections: 10_000,
-    connectionsPerAddress: 100,
+    connections: config.gate.connections,
+    connectionsPerAddress: config.gate.connections_per_address,
   }),
   reader: ({ log, hostname }) => ({ log: log.level, hostname }),
 };

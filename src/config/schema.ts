@@ -1,5 +1,6 @@
 // Every setting: its name, type, default and meaning. `kenro init` writes kenro.toml from this table and docs/config.md is made from it.
 
+import net from "node:net";
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { parseDuration, parseSize } from "./units.ts";
@@ -24,18 +25,31 @@ export const HOSTNAME =
 
 const hostname = z.string().regex(HOSTNAME, 'expected a host name such as "mail.example.org"');
 const count = (min: number, max: number) => z.int().min(min).max(max);
-/** "127.0.0.1:25", "[::1]:25". */
-const ENDPOINT = /^(?:\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
+
+/** "127.0.0.1:25", "[::1]:25"; the port may be missing where there is a usual one. */
+function isEndpoint(text: string, portNeeded: boolean): boolean {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
+  const [, v6, v4, port] = parts ?? [];
+  if (!(v6 === undefined ? net.isIPv4(v4 ?? "") : net.isIPv6(v6))) return false;
+  return port === undefined ? !portNeeded : Number(port) >= 1 && Number(port) <= 65_535;
+}
+
 const endpoint = z
   .string()
-  .regex(ENDPOINT, 'expected an address and a port such as "0.0.0.0:25" or "[::]:25"');
+  .refine(
+    (text) => isEndpoint(text, true),
+    'expected an address and a port such as "0.0.0.0:25" or "[::]:25"',
+  );
+const resolver = z.string().refine((text) => isEndpoint(text, false), 'expected "address" or "address:port"');
 const host = z
   .string()
   .regex(
     /^(?:|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?|[A-Za-z0-9._-]+(?::\d{1,5})?)$/,
     'expected "host" or "host:port"',
   );
-const ip = z.string().regex(/^(?:|[0-9A-Fa-f:.]+)$/, 'expected an address such as "192.0.2.1"');
+const ip = z
+  .string()
+  .refine((text) => text === "" || net.isIP(text) !== 0, 'expected an address such as "192.0.2.1"');
 
 export interface Setting {
   readonly type: z.ZodType;
@@ -130,6 +144,35 @@ export const sections = {
       },
     },
   },
+  gate: {
+    meaning: "The door for POP3 and IMAP.",
+    settings: {
+      connections: {
+        type: count(1, 100_000),
+        standard: limits.gate.connections,
+        meaning: "Connections at a time, for each process.",
+        seenBy: ["gate"],
+      },
+      connections_per_address: {
+        type: count(1, 100_000),
+        standard: limits.gate.connectionsPerAddress,
+        meaning: "Connections at a time from one address.",
+        seenBy: ["gate"],
+      },
+    },
+  },
+  login: {
+    meaning: "Passwords.",
+    settings: {
+      remember: {
+        type: duration.pipe(z.int().max(86_400_000, "expected at most 1d")),
+        standard: "5m",
+        meaning:
+          "How long a password that was right need not be verified again (which costs 50 ms), for clients that connect again and again; 0 for never.",
+        seenBy: ["auth"],
+      },
+    },
+  },
   queue: {
     meaning: "Keeping and delivering mail.",
     settings: {
@@ -187,14 +230,7 @@ export const sections = {
     meaning: "Name look-ups.",
     settings: {
       servers: {
-        type: z.array(
-          z
-            .string()
-            .regex(
-              /^(?:\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?$/,
-              'expected "address" or "address:port"',
-            ),
-        ),
+        type: z.array(resolver),
         standard: [],
         meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
         seenBy: ["remote"],

@@ -35,7 +35,12 @@ export const smtpdSlice = record({
   connectionsPerAddress: integer(1),
 });
 
-export const authSlice = record({ ...logSlice, readers: integer(1) });
+export const authSlice = record({
+  ...logSlice,
+  readers: integer(1),
+  /** ms a right password need not be verified again; 0: never. */
+  remember: integer(0),
+});
 
 export const queueSlice = record({
   ...logSlice,

@@ -23,6 +23,9 @@ export interface RoleRow {
   readonly answers: readonly (SlicedRole | "supervisor" | "control")[];
   /** Setting that says how many processes there are; undefined: one. */
   readonly processes: "smtpd" | "gate" | "reader" | undefined;
+  /** It makes files durable. Node 26 refuses fsync and fdatasync under --permission, so these roles do without that seat belt; their
+   * user and their namespace are the wall (docs/decisions/0004). */
+  readonly syncs: boolean;
   /** Threads for files, name look-ups and key derivation (UV_THREADPOOL_SIZE). */
   readonly threads: number;
   /** Open files (prlimit). */
@@ -41,6 +44,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: ["log"],
     answers: everybody,
     processes: undefined,
+    syncs: false,
     threads: 1,
     files: 1024,
   },
@@ -52,6 +56,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: ["accounts"],
     answers: ["smtpd", "queue", "local", "gate", "reader"],
     processes: undefined,
+    syncs: false,
     threads: 2,
     files: 4096,
   },
@@ -63,6 +68,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: ["mail"],
     answers: ["queue"],
     processes: undefined,
+    syncs: true,
     threads: 16,
     files: 4096,
   },
@@ -74,6 +80,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: [],
     answers: ["queue"],
     processes: undefined,
+    syncs: false,
     threads: 4,
     files: 4096,
   },
@@ -85,6 +92,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: ["spool"],
     answers: ["smtpd", "control"],
     processes: undefined,
+    syncs: true,
     threads: 4,
     files: 4096,
   },
@@ -96,6 +104,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: ["mail"],
     answers: ["gate"],
     processes: "reader",
+    syncs: true,
     threads: 4,
     files: 16_384,
   },
@@ -107,6 +116,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: [],
     answers: [],
     processes: "smtpd",
+    syncs: false,
     threads: 2,
     files: 16_384,
   },
@@ -118,6 +128,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     writes: [],
     answers: [],
     processes: "gate",
+    syncs: false,
     threads: 2,
     files: 32_768,
   },

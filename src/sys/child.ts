@@ -92,7 +92,7 @@ export function confine(confinement: Confinement, command: readonly string[]): r
   const tools = available();
   const chain: string[] = [];
   if (noNetwork && tools.unshare) chain.push("unshare", "--net", "--");
-  if (tools.prlimit) chain.push("prlimit", "--core=0", `--nofile=${files}`, "--");
+  if (tools.prlimit) chain.push("prlimit", "--core=0", `--nofile=${Math.min(files, mostFiles())}`, "--");
   if (tools.setpriv) {
     chain.push("setpriv", "--no-new-privs");
     if (owner) {
@@ -125,6 +125,17 @@ interface Tools {
   readonly setpriv: boolean;
   readonly prlimit: boolean;
   readonly unshare: boolean;
+}
+
+/** Open files that we may grant: only root outside of containers may go over its own hard limit. */
+function mostFiles(): number {
+  try {
+    const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(fs.readFileSync("/proc/self/limits", "latin1"))?.[1];
+    return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
+  } catch {
+    // no /proc: prlimit itself will say what it thinks of the number
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 let known: Tools | undefined;

@@ -12,10 +12,9 @@ const deliveryShape = record({
   sender: text(512),
   body: oneOf("7bit", "8bitmime"),
   submitted: flag,
-  place: placeShape,
-  /** True unless this is certainly the first attempt for these recipients: an earlier one may have been made and its end not
-   * been heard or kept (docs/local.md, L2). */
+  /** False only when this is certainly the first attempt for these recipients: then nobody needs to look for an earlier delivery. */
   again: flag,
+  place: placeShape,
   /** remote: where all these recipients are; local: "". */
   domain: text(255),
   recipients: list(record({ index: integer(0), address: text(512) }), 10_000),

@@ -94,7 +94,7 @@ test("a link that dies before the result rejects, and the draft is aborted", asy
 
 test("a thief of smtpd cannot use the id of another link", async (context) => {
   const { at, kept, troubles } = await queue(context);
-  for (const id of ["p9-1", "p1", "", "x"]) {
+  for (const id of ["p9-1", "p1", "", "x", "p5-", "p6-../x", "p7-1/2", "p8-A"]) {
     const thief = net.connect({ path: at });
     thief.on("error", () => {
       // closed by the queue
@@ -104,5 +104,5 @@ test("a thief of smtpd cannot use the id of another link", async (context) => {
     await new Promise((resolve) => thief.once("close", resolve).resume());
   }
   assert.equal(kept.length, 0);
-  assert.equal(troubles.length, 4);
+  assert.equal(troubles.length, 8);
 });

@@ -209,11 +209,17 @@ class InjectLink {
     const head = readJson(headShape, frame.payload);
     if (!head.ok) return this.#garbage(head.error);
     // a link may only name messages after its own prefix, so that its thief cannot take the id of anybody else's message
-    if (!head.value.id.startsWith(`${this.#prefix}-`)) return this.#garbage(`id "${head.value.id}"`);
+    if (!this.#mayName(head.value.id)) return this.#garbage(`id "${head.value.id}"`);
     if (this.#drafts.has(frame.stream)) return this.#garbage(`a second message on stream ${frame.stream}`);
     const draft = this.#intake.begin(head.value);
     if ("kind" in draft) return this.#result(frame.stream, draft);
     this.#drafts.set(frame.stream, draft);
+  }
+
+  /** Ids become file names: nothing but a count may follow the prefix. */
+  #mayName(id: string): boolean {
+    const start = `${this.#prefix}-`;
+    return id.startsWith(start) && /^[0-9a-z]{1,12}$/.test(id.slice(start.length));
   }
 
   async #end(stream: number): Promise<void> {

@@ -7,11 +7,11 @@ import { codeOf } from "#base/problem.ts";
 import { CONFIG_FILE, listenersOf, loadConfig } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import { supervise } from "#roles/supervisor/main.ts";
-import { tryLock } from "#sys/lock.ts";
 import { complain, print, type Run } from "../call.ts";
 import { Refusal } from "../exit.ts";
 import { runSelf } from "../self.ts";
-import { LOCK_FILE } from "../server.ts";
+import { isRunning } from "../server.ts";
+import { shellWord } from "../text.ts";
 import { makeServer, standardPorts } from "./init.ts";
 
 const HOSTNAME = "mail.kenro.test";
@@ -66,14 +66,6 @@ async function moveIfBusy(directory: string): Promise<void> {
   complain(`Another program uses a port of this server, so it takes ${base} + n from now on`);
 }
 
-function isRunning(directory: string): boolean {
-  const file = path.join(directory, LOCK_FILE);
-  if (!fs.existsSync(file)) return false;
-  const lock = tryLock(file);
-  lock?.release();
-  return lock === undefined;
-}
-
 async function freeBase(): Promise<number> {
   for (const base of BASES) {
     const free = await Promise.all(Object.values(standardPorts).map((port) => isFree(base + port)));
@@ -97,9 +89,10 @@ function passwordOf(directory: string): string {
   const note = path.join(directory, NOTE);
   const kept = readNote(note);
   if (kept !== undefined) return kept;
-  const accounts = JSON.parse(runSelf(["user", "list", "--json", "--dir", directory])) as readonly {
-    address: string;
-  }[];
+  // a first start that was cut short may have come as far as kenro.toml only
+  const domains = listed(directory, "domain") as readonly { name: string }[];
+  if (!domains.some(({ name }) => name === DOMAIN)) runSelf(["domain", "add", DOMAIN, "--dir", directory]);
+  const accounts = listed(directory, "user") as readonly { address: string }[];
   const verb = accounts.some(({ address }) => address === ACCOUNT) ? "passwd" : "add";
   const made = JSON.parse(runSelf(["user", verb, ACCOUNT, "--json", "--dir", directory])) as {
     password: string;
@@ -107,6 +100,9 @@ function passwordOf(directory: string): string {
   fs.writeFileSync(note, `${ACCOUNT} ${made.password}\n`, { mode: 0o600 });
   return made.password;
 }
+
+const listed = (directory: string, what: "domain" | "user"): unknown =>
+  JSON.parse(runSelf([what, "list", "--json", "--dir", directory]));
 
 function readNote(note: string): string | undefined {
   try {
@@ -135,6 +131,7 @@ function welcome(directory: string, config: Config, password: string): readonly 
   };
   const login = `${ACCOUNT}:${password}`;
   const imap = `a LOGIN ${ACCOUNT} ${password}\\r\\nb SELECT INBOX\\r\\nc FETCH 1:* (FLAGS BODY[])\\r\\nd LOGOUT\\r\\n`;
+  const place = shellWord(directory);
   return [
     "",
     "Kenro runs. This is a demonstration on 127.0.0.1 with a certificate that nobody has signed.",
@@ -154,8 +151,8 @@ function welcome(directory: string, config: Config, password: string): readonly 
     "",
     `  (sleep 1; printf '${imap}'; sleep 1) | openssl s_client -quiet -connect ${at("imaps")} 2>/dev/null`,
     "",
-    `The log: bin/kenro log -f --dir ${directory}   (files in ${path.join(directory, "log")})`,
-    `To stop: Ctrl-C here, or bin/kenro stop --dir ${directory}`,
+    `The log: bin/kenro log -f --dir ${place}   (files in ${path.join(directory, "log")})`,
+    `To stop: Ctrl-C here, or bin/kenro stop --dir ${place}`,
     "",
   ];
 }

@@ -131,13 +131,22 @@ const alreadyThere = (file: string): Refusal =>
   );
 
 function choices(hostname: string, portBase: number | undefined): Choices {
-  if (portBase === undefined) return { hostname };
+  if (portBase === undefined) return { hostname, ...(hasIpv6() ? {} : onlyIpv4()) };
   const listeners = Object.entries(standardPorts).map(([name, port]) => [
     `listen.${name}`,
     [`127.0.0.1:${portBase + port}`],
   ]);
   return { hostname, ...Object.fromEntries(listeners) };
 }
+
+/** Where the kernel has no IPv6 (many containers), listening on [::] would keep the server from starting. */
+const hasIpv6 = (): boolean =>
+  Object.values(os.networkInterfaces()).some((each) => each?.some(({ family }) => family === "IPv6"));
+
+const onlyIpv4 = (): Choices =>
+  Object.fromEntries(
+    Object.entries(standardPorts).map(([name, port]) => [`listen.${name}`, [`0.0.0.0:${port}`]]),
+  );
 
 function makeCertificate(hostname: string, domains: readonly string[]): void {
   fs.mkdirSync("tls", { recursive: true, mode: 0o700 });

@@ -2,21 +2,22 @@
 
 import fs from "node:fs";
 import { pause, systemClock } from "#base/clock.ts";
-import { tryLock } from "#sys/lock.ts";
 import * as control from "#talk/control.ts";
 import { complain, print, printJson, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
 import { Refusal } from "../exit.ts";
-import { LOCK_FILE, notRunning, withRole, writtenPid } from "../server.ts";
+import { isRunning, notRunning, withRole, writtenPid } from "../server.ts";
 import { formatAge, table } from "../text.ts";
 
 /** Longer than the supervisor gives its roles, all after each other. */
 const STOP_PATIENCE = 90_000;
 const LOOK_AGAIN = 50;
+/** A stop that takes longer is worth a word on a terminal. */
+const SOON = 1000;
 
 export const stop: Run = async ({ directory }) => {
   enter(directory);
-  if (!isLocked()) throw notRunning(directory);
+  if (!isRunning()) throw notRunning(directory);
   const pid = writtenPid();
   try {
     await withRole(directory, "supervisor", (ask) => ask(control.stop, {}));
@@ -24,21 +25,23 @@ export const stop: Run = async ({ directory }) => {
     // it starts, or stops already, or does not answer: a signal it always understands
     if (!(thrown instanceof Refusal) || pid === undefined || !signal(pid)) throw thrown;
   }
-  const end = systemClock.monotonic() + STOP_PATIENCE;
-  while (isLocked() || (pid !== undefined && isAlive(pid))) {
-    if (systemClock.monotonic() > end)
-      throw new Refusal(`The server (process ${pid}) has not stopped after ${STOP_PATIENCE / 1000} s`, 111);
-    await sleep();
-  }
+  await gone(pid);
   return 0;
 };
 
-/** Does a supervisor hold the directory? */
-function isLocked(): boolean {
-  if (!fs.existsSync(LOCK_FILE)) return false;
-  const lock = tryLock(LOCK_FILE);
-  lock?.release();
-  return lock === undefined;
+async function gone(pid: number | undefined): Promise<void> {
+  const begin = systemClock.monotonic();
+  let told = !process.stderr.isTTY;
+  while (pid === undefined ? isRunning() : isAlive(pid)) {
+    const passed = systemClock.monotonic() - begin;
+    if (passed > STOP_PATIENCE)
+      throw new Refusal(`The server (process ${pid}) has not stopped after ${STOP_PATIENCE / 1000} s`, 111);
+    if (!told && passed > SOON) {
+      told = true;
+      complain("The server finishes what is under way …");
+    }
+    await sleep();
+  }
 }
 
 function signal(pid: number): boolean {

@@ -47,7 +47,10 @@ export const del: Run = async (call) => {
   const maildir = accounts.login(address)?.maildir;
   if (!accounts.deleteAccount(address)) throw missing(address);
   if (call.json) printJson({ address, maildir });
-  else print(`Deleted ${address}; its mail stays in ${maildir}`);
+  else
+    print(
+      `Deleted ${address}; its mail stays in ${maildir}, and a new account of this name would find it there`,
+    );
   return 0;
 };
 

@@ -18,6 +18,8 @@ import { Auth } from "./main.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
 
+const remember = 300_000;
+
 type Peer = keyof Auth["verbs"];
 
 interface World {
@@ -37,7 +39,7 @@ async function world(context: TestContext, clock: Clock = systemClock): Promise<
   directory.addAccount(ann.value, await hashPassword("right"), 1);
   const lines: string[] = [];
   const log = new Logger({ role: "auth", clock, level: "info", sink: (line) => lines.push(line) });
-  const auth = new Auth({ clock, log, directory, readers: 3 });
+  const auth = new Auth({ clock, log, directory, readers: 3, remember });
   const made = await Promise.all(
     Object.entries(auth.verbs).map(async ([peer, verbs]) => {
       const at = path.join(place, `${peer}.sock`);
@@ -78,6 +80,10 @@ test("each peer gets the answers it needs", async (context) => {
   assert.deepEqual(await ask.local.ask(whereTo, { address: "bob@other.test" }), { kind: "unknown" });
   assert.deepEqual(await ask.queue.ask(isLocal, { domain: "EXAMPLE.test" }), { local: true });
   assert.deepEqual(await ask.queue.ask(isLocal, { domain: "other.test" }), { local: false });
+  // RFC 5321 §4.5.1: what smtpd takes for "postmaster" must find its way here, not out
+  assert.deepEqual(await ask.smtpd.ask(recipient, { address: "Postmaster" }), { kind: "deliverable" });
+  assert.deepEqual(await ask.queue.ask(isLocal, { domain: "" }), { local: true });
+  assert.equal((await ask.local.ask(whereTo, { address: "Postmaster" })).kind, "mailbox");
 });
 
 test("a peer that asks what is not its business loses its link", async (context) => {
@@ -151,6 +157,7 @@ test("a right password is derived once and remembered for a while; a changed one
   let derived = 0;
   const verifier = new Verifier({
     clock,
+    remember,
     verify: async (password, stored) => {
       derived++;
       return stored === `hash of ${password}`;
@@ -172,9 +179,13 @@ test("a right password is derived once and remembered for a while; a changed one
   const before = derived;
   assert.equal(await verifier.right(undefined, "a"), false);
   assert.equal(derived - before, 1, "an unknown user costs as much as a wrong password");
-  await clock.advance(limits.login.rememberedFor);
+  await clock.advance(remember);
   assert.equal(await verifier.right(account("hash of b"), "b"), true);
   assert.equal(derived - before, 2, "what was remembered has an end");
+  verifier.remember = 0;
+  await clock.advance(remember);
+  for (let n = 0; n < 2; n++) assert.equal(await verifier.right(account("hash of b"), "b"), true);
+  assert.equal(derived - before, 4, "0 remembers nothing");
 });
 
 test("few passwords are derived at a time, and too many waiting are sent away", async () => {
@@ -183,6 +194,7 @@ test("few passwords are derived at a time, and too many waiting are sent away", 
   const open: (() => void)[] = [];
   const verifier = new Verifier({
     clock: new FakeClock(),
+    remember,
     verify: async () => {
       most = Math.max(most, ++running);
       await new Promise<void>((resolve) => open.push(resolve));

@@ -18,6 +18,8 @@ export interface AuthOptions {
   readonly directory: Directory;
   /** How many readers there are. */
   readonly readers: number;
+  /** ms a right password need not be verified again. */
+  readonly remember: number;
 }
 
 /** What a peer may log in for; a thief of smtpd gets no tickets for mailboxes. */
@@ -32,12 +34,16 @@ export class Auth {
   constructor(options: AuthOptions) {
     this.#options = options;
     this.#tickets = new Tickets(options.clock);
-    this.#verifier = new Verifier({ clock: options.clock });
+    this.#verifier = new Verifier(options);
     this.#readers = options.readers;
   }
 
   set readers(count: number) {
     this.#readers = count;
+  }
+
+  set remember(ms: number) {
+    this.#verifier.remember = ms;
   }
 
   /** The verbs of each peer: the table of who may ask what. */
@@ -65,7 +71,10 @@ export class Auth {
           return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
         }),
       ],
-      queue: [on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) }))],
+      queue: [
+        // RFC 5321 §4.5.1: the only address without a domain that smtpd takes is "postmaster", and that is here
+        on(isLocal, ({ domain }) => ({ local: domain === "" || directory.isLocal(domain) })),
+      ],
     };
   }
 
@@ -91,7 +100,7 @@ export class Auth {
 
 export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
   const directory = new Directory();
-  const auth = new Auth({ clock, log, directory, readers: slice.readers });
+  const auth = new Auth({ clock, log, directory, readers: slice.readers, remember: slice.remember });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = await Promise.all(
     Object.entries(auth.verbs).map(([peer, verbs]) => answerVerbs(answers(peer), verbs, { trouble })),
@@ -100,6 +109,7 @@ export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
   return {
     reload: (next) => {
       auth.readers = next.readers;
+      auth.remember = next.remember;
       log.event("reloaded");
     },
     stop: async () => {

@@ -13,6 +13,8 @@ const SEPARATOR = "\0";
 
 export interface VerifierOptions {
   readonly clock: Clock;
+  /** ms a right password need not be verified again. */
+  readonly remember: number;
   /** Tests count calls here. */
   readonly verify?: typeof verifyPassword;
 }
@@ -26,9 +28,12 @@ export class Verifier {
   readonly #known = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  /** From now on; what was remembered before keeps its time. */
+  remember: number;
 
-  constructor({ clock, verify = verifyPassword }: VerifierOptions) {
+  constructor({ clock, remember, verify = verifyPassword }: VerifierOptions) {
     this.#clock = clock;
+    this.remember = remember;
     this.#verify = verify;
   }
 
@@ -42,7 +47,7 @@ export class Verifier {
     try {
       const same = await this.#verify(password, stored);
       if (!same || account === undefined) return false;
-      this.#remember(digest);
+      this.#keep(digest);
       return true;
     } finally {
       this.#leave();
@@ -55,14 +60,15 @@ export class Verifier {
     return createHmac("sha256", this.#key).update(text).digest("base64");
   }
 
-  #remember(digest: string): void {
+  #keep(digest: string): void {
+    if (this.remember === 0) return;
     const now = this.#clock.monotonic();
     this.#known.delete(digest);
     for (const [known, until] of this.#known) {
       if (until > now && this.#known.size < limits.login.remembered) break;
       this.#known.delete(known);
     }
-    this.#known.set(digest, now + limits.login.rememberedFor);
+    this.#known.set(digest, now + this.remember);
   }
 
   #enter(): Promise<void> | undefined {

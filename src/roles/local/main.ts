@@ -1,6 +1,6 @@
 // local: puts messages into Maildirs for the queue. It only reads the spool.
 
-import { Bodies } from "#store/spool/source.ts";
+import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
@@ -11,16 +11,12 @@ import { Local } from "./local.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
   const auth = new Caller({ path: socketOf("auth"), clock });
-  const bodies = new Bodies(quickDisk, "spool");
   const local = new Local({
     disk: quickDisk,
     clock,
     log,
     hostname: slice.hostname,
-    openBody: async (place) => {
-      const { size, whole, read, close } = await bodies.open(place);
-      return { size, whole, chunks: read, close };
-    },
+    openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
   });
   const running = new Set<Promise<unknown>>();
@@ -43,7 +39,6 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
       answering.close();
       await Promise.allSettled(running);
       auth.close();
-      bodies.close();
     },
   };
 };

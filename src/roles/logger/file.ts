@@ -14,23 +14,13 @@ export interface Keeping {
   readonly files: number;
 }
 
-/** What can fail for long: tests pass one that does. */
-export interface Writer {
-  /** Writes at the end; how many bytes the disk took. */
-  append(fd: number, bytes: Buffer): Promise<number>;
-  sync(fd: number): Promise<void>;
-}
+/** What can fail for long: tests pass one that does. Writes at the end; how many bytes the disk took. */
+export type Append = (fd: number, bytes: Buffer) => Promise<number>;
 
-export const realWriter: Writer = {
-  append: (fd, bytes) =>
-    new Promise((resolve, reject) => {
-      fs.write(fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
-    }),
-  sync: (fd) =>
-    new Promise((resolve, reject) => {
-      fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-    }),
-};
+export const append: Append = (fd, bytes) =>
+  new Promise((resolve, reject) => {
+    fs.write(fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
+  });
 
 export interface LogFileOptions {
   /** log/<role> */
@@ -39,7 +29,7 @@ export interface LogFileOptions {
   readonly keeping: Keeping;
   /** So many lines could not be kept; the line that tells it. */
   readonly lost: (count: number) => string;
-  readonly writer?: Writer;
+  readonly append?: Append;
 }
 
 /** Lines of this time (ms) are written together. */
@@ -55,7 +45,7 @@ const CLOSED = /^@[0-9a-f]{24}\.[su]$/;
 
 export class LogFile {
   readonly #options: LogFileOptions;
-  readonly #writer: Writer;
+  readonly #append: Append;
   #keeping: Keeping;
   #fd: number | undefined;
   /** Bytes in `current`. */
@@ -70,7 +60,7 @@ export class LogFile {
 
   constructor(options: LogFileOptions) {
     this.#options = options;
-    this.#writer = options.writer ?? realWriter;
+    this.#append = options.append ?? append;
     this.#keeping = options.keeping;
   }
 
@@ -122,7 +112,7 @@ export class LogFile {
       while (this.#waiting.length > 0 || this.#lost > 0) {
         const fd = this.#open();
         if (!this.#torn && !this.#fits(this.#waiting[0]?.length ?? 0)) {
-          await this.#rotate(fd);
+          this.#rotate(fd);
           continue;
         }
         await this.#writeBatch(fd, this.#take());
@@ -157,7 +147,7 @@ export class LogFile {
     let at = 0;
     try {
       while (at < batch.length) {
-        const written = await this.#writer.append(fd, batch.subarray(at));
+        const written = await this.#append(fd, batch.subarray(at));
         at += written;
         this.#size += written;
       }
@@ -192,10 +182,10 @@ export class LogFile {
     return fd;
   }
 
-  /** ".s": safely on disk, as multilog names it. */
-  async #rotate(fd: number): Promise<void> {
+  /** ".s": closed as a whole, as multilog names it. It is not synced: Node's permissions deny that, and a power failure would still
+   * take the last lines of `current`. */
+  #rotate(fd: number): void {
     const { directory } = this.#options;
-    await this.#writer.sync(fd);
     const closed = fs
       .readdirSync(directory)
       .filter((each) => CLOSED.test(each))

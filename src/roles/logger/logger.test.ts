@@ -8,7 +8,7 @@ import { limits } from "#base/limits.ts";
 import { answerReports, Reporter } from "#talk/report.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
 import { parseTai64n } from "#wire/tai64.ts";
-import { LogFile, realWriter, type Writer } from "./file.ts";
+import { type Append, append, LogFile } from "./file.ts";
 import { LogFiles, tidyLine } from "./main.ts";
 
 function place(context: TestContext): string {
@@ -26,18 +26,17 @@ const closed = (directory: string) =>
     .sort();
 
 /** Writes at most `space` bytes until more is given, as a full disk does. */
-class FullDisk implements Writer {
+class FullDisk {
   space = 0;
   writes = 0;
-  readonly sync = realWriter.sync;
 
-  async append(fd: number, bytes: Buffer): Promise<number> {
+  readonly append: Append = async (fd, bytes) => {
     this.writes++;
     const now = Math.min(bytes.length, this.space);
     if (now === 0) throw new Error("No space left on device");
     this.space -= now;
-    return realWriter.append(fd, bytes.subarray(0, now));
-  }
+    return append(fd, bytes.subarray(0, now));
+  };
 }
 
 test("lines are written in their order, many with one write, and all of them before close() returns", async (context) => {
@@ -49,7 +48,7 @@ test("lines are written in their order, many with one write, and all of them bef
     clock: systemClock,
     keeping: { size: 1 << 20, files: 3 },
     lost,
-    writer: disk,
+    append: disk.append,
   });
   const lines = Array.from({ length: 500 }, (_, n) => `line ${n}`);
   for (const line of lines) file.line(line);
@@ -104,7 +103,7 @@ test("while the disk is full lines wait, bounded; later all come once, and the n
   const clock = new FakeClock();
   const disk = new FullDisk();
   const keeping = { size: 64 * limits.log.buffered, files: 3 };
-  const file = new LogFile({ directory, clock, keeping, lost, writer: disk });
+  const file = new LogFile({ directory, clock, keeping, lost, append: disk.append });
   const wide = "x".repeat(999);
   const fit = Math.floor(limits.log.buffered / 1000);
   for (let n = 0; n < fit; n++) file.line(wide);
@@ -132,7 +131,7 @@ test("close() returns although the disk refuses", async (context) => {
     clock: new FakeClock(),
     keeping: { size: 4096, files: 1 },
     lost,
-    writer: new FullDisk(),
+    append: new FullDisk().append,
   });
   file.line("never written");
   await file.close();
@@ -145,11 +144,15 @@ test("tidyLine() makes one bounded line with a stamp of whatever a role sends", 
     [`${stamp} smtpd ready`, /^@400000006a5c1b2a0{8} smtpd ready$/],
     ["lost_lines count=3", /^@[0-9a-f]{24} smtpd lost_lines count=3$/],
     ["", /^@[0-9a-f]{24} smtpd $/],
+    [`${stamp} smtpd.1 ready`, /^@400000006a5c1b2a0{8} smtpd\.1 ready$/],
+    [`${stamp} auth auth_login`, /^@[0-9a-f]{24} smtpd @400000006a5c1b2a0{8} auth auth_login$/],
+    [`${stamp} smtpdx ready`, /^@[0-9a-f]{24} smtpd @\S+ smtpdx ready$/],
+    [`${stamp} smtpd`, /^@[0-9a-f]{24} smtpd @\S+ smtpd$/],
     [`${stamp} smtpd x\n${stamp} auth forged`, /^[^\n]* smtpd x\?@.* auth forged$/],
     [`${stamp} smtpd \u001b]0;title\u0007\u009b`, / smtpd \?\]0;title\?\?$/],
   ] as const)
     assert.match(tidyLine("smtpd", line, now), wanted);
-  assert.equal(tidyLine("smtpd", `${stamp} ${"x".repeat(100_000)}`, now).length, limits.log.line + 1);
+  assert.equal(tidyLine("smtpd", `${stamp} smtpd ${"x".repeat(100_000)}`, now).length, limits.log.line + 1);
 });
 
 test("what roles report over their sockets is in their files; a peer that sends garbage harms nobody", async (context) => {

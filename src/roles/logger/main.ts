@@ -13,14 +13,15 @@ import { type Keeping, LogFile } from "./file.ts";
 /** Below the data directory. */
 const LOG = "log";
 
-/** What a line starts with when its role has stamped it. */
-const STAMP = /^@[0-9a-f]{24} /;
+/** What a line starts with when its role has stamped it: stamp, role, and the number of the process behind the first. */
+const STAMPED = /^@[0-9a-f]{24} ([a-z]+)(?:\.\d{1,3})? /;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** A line as it may be written, whatever was sent: with a stamp, no longer than the limit, without control characters. */
+/** A line as it may be written, whatever was sent: with a stamp, no longer than the limit, without control characters. The socket says
+ * who sent it: a line in another role's name stands behind the name of its sender. */
 export function tidyLine(role: string, line: string, now: number): string {
-  let tidy = STAMP.test(line) ? line : `${formatTai64n(now)} ${role} ${line}`;
+  let tidy = STAMPED.exec(line)?.[1] === role ? line : `${formatTai64n(now)} ${role} ${line}`;
   // formatLine cuts at the limit and adds "…"
   if (tidy.length > limits.log.line + 1) tidy = tidy.slice(0, limits.log.line + 1);
   return CONTROL.test(tidy) ? tidy.replaceAll(CONTROLS, "?") : tidy;

@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import type { SliceOf } from "#config/slice.ts";
-import { Bodies } from "#store/spool/source.ts";
+import { openBody } from "#store/spool/source.ts";
 import { realDisk } from "#sys/disk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
@@ -11,7 +11,6 @@ import type { Start } from "../boot.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
 
 export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => {
-  const bodies = new Bodies(realDisk, "spool");
   const optionsOf = (now: SliceOf<"remote">): RemoteOptions => ({
     clock,
     log,
@@ -22,10 +21,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
     waits: limits.remote,
     random: Math.random,
     resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
-    openBody: async (place) => {
-      const { size, whole, read, close } = await bodies.open(place);
-      return { size, whole, chunks: read, close };
-    },
+    openBody: (place) => openBody(realDisk, "spool", place),
   });
   const remote = new Remote(optionsOf(slice));
   const running = new Set<Promise<unknown>>();
@@ -48,7 +44,6 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
       answering.close();
       await Promise.allSettled(running);
       remote.close();
-      bodies.close();
     },
   };
 };

@@ -1,6 +1,5 @@
 // What one role's process is allowed: its row of the table as node flags, user, network and limits.
 
-import fs from "node:fs";
 import path from "node:path";
 import type { SlicedRole } from "#config/slice.ts";
 import { type Child, startChild } from "#sys/child.ts";
@@ -27,7 +26,7 @@ export function spawner(
     node: process.execPath,
     nodeArguments: [
       "--disable-warning=ExperimentalWarning",
-      ...permissions(inside(row.reads), inside(row.writes)),
+      ...(row.syncs ? [] : permissions(inside(row.reads), inside(row.writes))),
       path.join(ROOT, "src/roles/boot.ts"),
       role,
       String(index),
@@ -52,6 +51,3 @@ function permissions(reads: readonly string[], writes: readonly string[]): reado
     ...writes.map((at) => `--allow-fs-write=${at}`),
   ];
 }
-
-/** Only for a check at start: can a role read our code at all? */
-export const codeRoot = (): string => fs.realpathSync(ROOT);

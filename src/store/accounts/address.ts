@@ -21,6 +21,12 @@ const LOCAL =
 /** A local part as it is compared: RFC 5321 §2.4 lets the host that receives decide, and people do not tell "Ann" from "ann". */
 export const foldLocal = (local: string): string => local.normalize("NFC").toLowerCase();
 
+/** RFC 5321 §4.1.2: "ann"@ and ann@ are the same mailbox, and a backslash in quotes only makes the next sign plain. */
+export const unquoteLocal = (local: string): string =>
+  local.length > 1 && local.startsWith('"') && local.endsWith('"')
+    ? local.slice(1, -1).replaceAll(/\\(.)/gs, "$1")
+    : local;
+
 /** A domain as it is compared: in lower case, international names as A-labels (RFC 5891 §5.3); "" when it is none. */
 export const foldDomain = (domain: string): string =>
   /^[\x21-\x7e]*$/.test(domain) ? domain.toLowerCase() : domainToASCII(domain);

@@ -20,7 +20,7 @@ const MOST_MEMORY = 1 << 20;
 const PHC =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** As it is stored. RFC 8265 §4.2: normalised, so that two keyboards give the same password. */
+/** As it is stored. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT);
   return format(COST, salt, await derive(password, salt, COST, TAG));
@@ -53,9 +53,12 @@ function format({ memory, passes, lanes }: Cost, salt: Buffer, tag: Buffer): str
   return `$argon2id$v=19$m=${memory},t=${passes},p=${lanes}$${bare(salt)}$${bare(tag)}`;
 }
 
+/** RFC 8265 §4.2.2: one kind of space and one way to write each letter, so that two keyboards give the same password. */
+const prepared = (password: string): string => password.replaceAll(/\p{Zs}/gu, " ").normalize("NFC");
+
 function derive(password: string, nonce: Buffer, cost: Cost, tagLength: number): Promise<Buffer> {
   const { memory, passes, lanes: parallelism } = cost;
-  const message = password.normalize("NFC");
+  const message = prepared(password);
   return new Promise((resolve, reject) => {
     argon2("argon2id", { message, nonce, parallelism, tagLength, memory, passes }, (error, tag) => {
       if (error) reject(error);

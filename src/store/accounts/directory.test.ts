@@ -35,6 +35,11 @@ test("find() tells accounts, unknown users and other people's domains apart, in 
     ["ann@example.test", "ann@example.test"],
     ["Ann@EXAMPLE.test", "ann@example.test"],
     ["BOB@example.test", "bob@example.test"],
+    // RFC 5321 §4.1.2: quotes do not make another mailbox
+    ['"Ann"@example.test', "ann@example.test"],
+    ['"a\\nn"@example.test', "ann@example.test"],
+    ['"@example.test', "unknown"],
+    ['"a@b"@example.test', "unknown"],
     ["carl@example.test", "unknown"],
     ["@example.test", "unknown"],
     ["ann@elsewhere.test", "elsewhere"],
@@ -45,6 +50,7 @@ test("find() tells accounts, unknown users and other people's domains apart, in 
     // RFC 5321 §4.5.1
     ["postmaster@example.test", "ann@example.test"],
     ["PostMaster@example.test", "ann@example.test"],
+    ['"postmaster"@example.test', "ann@example.test"],
     ["postmaster@other.test", "ann@example.test"],
     ["postmaster", "ann@example.test"],
     ["postmaster@elsewhere.test", "elsewhere"],
@@ -171,6 +177,7 @@ test("a password verifies against its own hash only, in either normal form", asy
   assert.equal(await verifyPassword("schön", stored), true);
   assert.equal(await verifyPassword("scho\u0308n", stored), true);
   assert.equal(await verifyPassword("schon", stored), false);
+  assert.equal(await verifyPassword("a\u00a0b", await hashPassword("a b")), true);
   assert.notEqual(await hashPassword("schön"), stored);
   assert.equal(await verifyPassword("schön", dummyHash()), false);
 });

@@ -2,7 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { splitAddress } from "#wire/envelope.ts";
-import { type AccountAddress, foldDomain, foldLocal, maildirOf } from "./address.ts";
+import { type AccountAddress, foldDomain, foldLocal, maildirOf, unquoteLocal } from "./address.ts";
 import { openDatabase, row, rows } from "./database.ts";
 
 export interface Account {
@@ -52,7 +52,7 @@ export class Directory implements Disposable {
   /** Who gets mail for an address; its local part and domain in any case. */
   find(address: string): Found {
     const { local, domain } = splitAddress(address);
-    const name = foldLocal(local);
+    const name = foldLocal(unquoteLocal(local));
     // RFC 5321 §4.5.1: "postmaster" without a domain is ours as well
     if (domain === "" && name === ROLE_ACCOUNT) return found(this.#first(this.#only()?.name ?? ""));
     const place = foldDomain(domain);

@@ -1,93 +1,94 @@
-// Segments of the journal: their names, and the header that says which life of the file its bytes belong to (docs/queue.md §2).
-//   0 "KENROSEG"   8 u32 version   12 u32 generation   16 u32 mark   20 u32 salt   24 u32 zero   28 u32 CRC-32 of bytes 0–27
-// The header stands twice in the first block, so that rewriting one copy never leaves the segment without a readable one.
+// Segment: one file of the journal: made full of zeros or taken over from an earlier life, then only appended to (docs/queue.md C1, Q4).
 
 import { randomBytes } from "node:crypto";
-import { crc32 } from "node:zlib";
+import path from "node:path";
+import type { Disk, DiskFile } from "#sys/disk.ts";
+import { BLOCK, FIRST, formatHeader, LIFE, type Life, seedOf, segmentName } from "./record.ts";
 
-/** Header block, and the alignment of batches: a page once synced is never written again in the same life (Q5). */
-export const BLOCK = 4096;
+/** One write while a new file is filled with zeros. */
+const ZEROS = Buffer.alloc(256 * 1024);
+const PADDING = Buffer.alloc(BLOCK);
 
-/** Where the two copies of the header stand. */
-export const HEAD_COPIES = [0, 2048] as const;
-
-const HEAD = 32;
-const MAGIC = Buffer.from("KENROSEG", "latin1");
-const VERSION = 1;
-
-/** One life of a segment file, from one rewriting of its header to the next. */
-export interface Life {
-  /** Counts the lives of all segments of this spool; a higher one is later. */
-  readonly generation: number;
-  /** The first four bytes of every record of this life; random, so that nobody can write records into a message's body. */
-  readonly mark: number;
-  readonly salt: number;
-  /** Start value of every record's checksum; made of generation, mark and salt. */
+export class Segment {
+  readonly number: number;
+  readonly life: Life;
   readonly seed: number;
-}
+  readonly size: number;
+  readonly #file: DiskFile;
+  position = FIRST;
 
-/** A new life with random mark and salt. */
-export function newLife(generation: number): Life {
-  const random = randomBytes(8);
-  // zeros fill the parts of a segment that were never written, so a mark is never zero
-  const mark = random.readUInt32BE(0) || 1;
-  const salt = random.readUInt32BE(4);
-  return { generation, mark, salt, seed: seedOf(generation, mark, salt) };
-}
-
-function seedOf(generation: number, mark: number, salt: number): number {
-  const bytes = Buffer.allocUnsafe(12);
-  bytes.writeUInt32BE(generation, 0);
-  bytes.writeUInt32BE(mark, 4);
-  bytes.writeUInt32BE(salt, 8);
-  return crc32(bytes);
-}
-
-/** One copy of the header. */
-export function formatHead(life: Life): Buffer {
-  const bytes = Buffer.alloc(HEAD);
-  MAGIC.copy(bytes);
-  bytes.writeUInt32BE(VERSION, 8);
-  bytes.writeUInt32BE(life.generation, 12);
-  bytes.writeUInt32BE(life.mark, 16);
-  bytes.writeUInt32BE(life.salt, 20);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, 28)), 28);
-  return bytes;
-}
-
-function parseHead(block: Buffer, at: number): Life | undefined {
-  if (block.length < at + HEAD) return undefined;
-  const bytes = block.subarray(at, at + HEAD);
-  if (!bytes.subarray(0, 8).equals(MAGIC) || bytes.readUInt32BE(8) !== VERSION) return undefined;
-  if (bytes.readUInt32BE(28) !== crc32(bytes.subarray(0, 28))) return undefined;
-  const [generation, mark, salt] = [bytes.readUInt32BE(12), bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
-  return { generation, mark, salt, seed: seedOf(generation, mark, salt) };
-}
-
-/** The life that a header block tells of: the later one when the copies differ (Q4). Undefined: neither copy can be read. */
-export function parseBlock(block: Buffer): Life | undefined {
-  let latest: Life | undefined;
-  for (const at of HEAD_COPIES) {
-    const life = parseHead(block, at);
-    if (life && (!latest || life.generation > latest.generation)) latest = life;
+  constructor(number: number, life: Life, at: { readonly file: DiskFile; readonly size: number }) {
+    this.number = number;
+    this.life = life;
+    this.seed = seedOf(life.generation);
+    this.#file = at.file;
+    this.size = at.size;
   }
-  return latest;
+
+  /** Bytes of records that fit into the rest. */
+  get room(): number {
+    return this.size - this.position;
+  }
+
+  /** Writes one batch at `position` and syncs it; then, and only then, `position` moves. Trouble: the segment must be left (Q7). */
+  async append(chunks: readonly Buffer[], length: number): Promise<void> {
+    const padded = Math.ceil(length / BLOCK) * BLOCK;
+    const padding = PADDING.subarray(0, padded - length);
+    await this.#file.write(padding.length > 0 ? [...chunks, padding] : chunks, this.position);
+    await this.#file.syncData();
+    this.position += padded;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
 }
 
-/** A whole header block of a new file. */
-export function formatBlock(life: Life): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  for (const at of HEAD_COPIES) formatHead(life).copy(block, at);
-  return block;
+const newLife = ({ generation, floor }: Slot): Life => ({ generation, floor, nonce: randomBytes(LIFE) });
+
+export interface Slot {
+  readonly disk: Disk;
+  /** spool/journal */
+  readonly directory: string;
+  readonly number: number;
+  readonly generation: number;
+  readonly floor: number;
+  readonly size: number;
 }
 
-/** Name of a segment's file in spool/journal. */
-export const segmentName = (number: number): string => `${String(number).padStart(10, "0")}.seg`;
-
-/** The number in a file name, or undefined when it is no segment. */
-export function segmentNumber(name: string): number | undefined {
-  return /^\d{10}\.seg$/.test(name) ? Number(name.slice(0, 10)) : undefined;
+/** A new file, durable with its name. Trouble when there is no room; then nothing is left behind. */
+export async function makeSegment(slot: Slot): Promise<Segment> {
+  const { disk, directory, number, size } = slot;
+  const at = path.join(directory, segmentName(number));
+  const file = await disk.create(at, 0o640);
+  try {
+    const life = newLife(slot);
+    for (let position = FIRST; position < size; position += ZEROS.length) {
+      await file.write([ZEROS.subarray(0, Math.min(ZEROS.length, size - position))], position);
+    }
+    await file.write([formatHeader(life)], 0);
+    await file.sync();
+    await disk.syncDirectory(directory);
+    return new Segment(number, life, { file, size });
+  } catch (thrown) {
+    await file.close().catch(() => {});
+    // a file without records; recovery would remove it too
+    await disk.remove(at).catch(() => false);
+    throw thrown;
+  }
 }
 
-/** The next place where a batch may start. */
-export const alignUp = (offset: number): number => Math.ceil(offset / BLOCK) * BLOCK;
+/** Begins a new life in the file of a segment that nobody needs any more; its records are gone once this resolves. */
+export async function recycleSegment(slot: Slot): Promise<Segment> {
+  const { disk, directory, number, size } = slot;
+  const file = await disk.open(path.join(directory, segmentName(number)));
+  try {
+    const life = newLife(slot);
+    await file.write([formatHeader(life)], 0);
+    await file.syncData();
+    return new Segment(number, life, { file, size });
+  } catch (thrown) {
+    await file.close().catch(() => {});
+    throw thrown;
+  }
+}

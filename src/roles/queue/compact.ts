@@ -1,0 +1,83 @@
+// Compact: copies the live messages of the oldest segment forward, so that it can be used again (docs/queue.md C3).
+
+import { limits } from "#base/limits.ts";
+import { messageOf } from "#base/problem.ts";
+import type { Journal } from "#store/spool/journal.ts";
+import { readRecord } from "#store/spool/source.ts";
+import type { Head, Kept, Progress } from "#store/spool/state.ts";
+import type { Disk } from "#sys/disk.ts";
+import { type Entries, type Entry, progressOf } from "./entries.ts";
+
+export interface CompactOptions {
+  readonly disk: Disk;
+  /** The spool directory. */
+  readonly spool: string;
+  readonly journal: Journal;
+  readonly entries: Entries;
+  readonly trouble: (message: string) => void;
+}
+
+/** Copies whatever nobody reads now; what is left comes with the next segment. Never rejects. */
+export async function compact(segment: number, options: CompactOptions): Promise<void> {
+  const live = [...options.entries.all()].filter((entry) => entry.kept.segment === segment);
+  for (const entry of live) {
+    // gone, or in use, since this began
+    if (entry.readers > 0 || entry.tasks.length === 0 || entry.kept.segment !== segment) continue;
+    if (!options.entries.has(entry.id)) continue;
+    entry.moving = true;
+    try {
+      await copy(entry, options);
+    } catch (thrown) {
+      options.trouble(`Cannot copy ${entry.id}: ${messageOf(thrown)}`);
+    } finally {
+      entry.moving = false;
+    }
+  }
+}
+
+async function copy(entry: Entry, { disk, spool, journal }: CompactOptions): Promise<void> {
+  const { place } = entry.kept;
+  const old = entry.kept;
+  const body: Buffer[] = [];
+  if (place.kind === "inline") {
+    const record = await readRecord(disk, spool, place);
+    body.push(record.subarray(place.body, place.body + place.size));
+  }
+  const copied: Promise<Kept> = journal.insist(headOf(entry), body, "soon");
+  const told = progress(entry).map(
+    (recipients) =>
+      new Promise<void>((resolve) =>
+        journal.progress({ id: entry.id, warned: entry.warned, recipients }, "soon", resolve),
+      ),
+  );
+  await Promise.all(told);
+  entry.kept = await copied;
+  journal.release(old);
+}
+
+function headOf(entry: Entry): Head {
+  return {
+    id: entry.id,
+    arrived: entry.arrived,
+    envelope: { ...entry.envelope, recipients: entry.recipients.map(({ address }) => ({ address })) },
+    size: entry.size,
+    file: entry.kept.place.kind === "file",
+    ends: undefined,
+    warns: undefined,
+  };
+}
+
+/** What has been tried, in pieces that fit into a record. */
+function progress(entry: Entry): readonly (readonly Progress[])[] {
+  const due = new Map(entry.tasks.flatMap((task) => task.waiting.map((index) => [index, task.due] as const)));
+  const tried = entry.recipients.flatMap((recipient, index) =>
+    recipient.attempts > 0 || recipient.state !== "waiting"
+      ? [progressOf(entry, index, due.get(index) ?? 0)]
+      : [],
+  );
+  const pieces: (readonly Progress[])[] = [];
+  for (let at = 0; at < tried.length; at += limits.queue.deliveryRecipients) {
+    pieces.push(tried.slice(at, at + limits.queue.deliveryRecipients));
+  }
+  return pieces.length > 0 || !entry.warned ? pieces : [[]];
+}

@@ -1,0 +1,231 @@
+// Dispatch: gives every task to local or remote when it is due, and what comes back to those who settle it (docs/queue.md D1–D3).
+
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { Trouble } from "#base/problem.ts";
+import type { Caller } from "#talk/caller.ts";
+import { type Delivered, deliver } from "#talk/deliver.ts";
+import type { Outcome } from "#wire/envelope.ts";
+import { Alarm } from "./alarm.ts";
+import type { Task } from "./entries.ts";
+import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
+import type { Routes } from "./routes.ts";
+
+export interface DispatchOptions {
+  readonly clock: Clock;
+  readonly local: Caller;
+  readonly remote: Caller;
+  readonly routes: Routes;
+  readonly limits: () => LaneLimits;
+  /** An attempt that began at `started` has ended. Whoever settles it gives back what is to be tried again. */
+  readonly settle: (task: Task, attempt: Attempt) => void;
+  readonly trouble: (message: string) => void;
+}
+
+export interface Attempt {
+  readonly started: number;
+  readonly local: boolean;
+  /** By index; what is missing is deferred. */
+  readonly outcomes: ReadonlyMap<number, Outcome>;
+}
+
+/** A message on whose account the link was lost this often counts as tried: it may be what kills the other role. */
+const LOSSES = 3;
+
+/** How long a task waits whose message is being copied to another segment. */
+const MOVING = 50;
+
+/** The sender of a double bounce, as qmail has it; it stands in the queue only. */
+export const DOUBLE = "#@[]";
+
+export class Dispatch {
+  readonly #options: DispatchOptions;
+  readonly #alarm: Alarm<Task>;
+  readonly #lanes: Lanes;
+  #flying = 0;
+  #stopped = false;
+  #landed: (() => void)[] = [];
+  #starting = false;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#alarm = new Alarm(clock, (tasks) => {
+      for (const task of tasks) this.#route(task);
+    });
+    this.#lanes = new Lanes({ limits: options.limits, now: () => clock.now() });
+  }
+
+  /** Takes a task until it is due, and then until it has been tried. */
+  submit(task: Task): void {
+    if (this.#stopped) return;
+    if (task.due > this.#options.clock.now()) this.#alarm.add(task);
+    else this.#route(task);
+  }
+
+  /** Makes waiting tasks due now; how many there were. */
+  hurry(matches: (task: Task) => boolean): number {
+    const tasks = this.#alarm.take(matches);
+    this.#lanes.forgetBackoffs();
+    for (const task of tasks) {
+      task.due = this.#options.clock.now();
+      this.#route(task);
+    }
+    this.#go();
+    return tasks.length;
+  }
+
+  /** Starts nothing more; resolves when nothing is under way, or when `patience` resolves. */
+  async stop(patience: Promise<void>): Promise<void> {
+    this.#stopped = true;
+    this.#alarm.stop();
+    if (this.#flying > 0) {
+      await Promise.race([patience, new Promise<void>((resolve) => this.#landed.push(resolve))]);
+    }
+  }
+
+  #later(task: Task, ms: number): void {
+    task.due = this.#options.clock.now() + ms;
+    if (!this.#stopped) this.#alarm.add(task);
+  }
+
+  #route(task: Task): void {
+    const local = this.#options.routes.local(task.domain);
+    if (typeof local === "boolean") return this.#put(task, local);
+    local.then(
+      (answer) => this.#put(task, answer),
+      (thrown: unknown) => {
+        this.#options.trouble(Trouble.from("ask auth", thrown).message);
+        this.#later(task, limits.queue.away);
+      },
+    );
+  }
+
+  #put(task: Task, local: boolean): void {
+    const until = this.#lanes.put(local ? "" : task.domain, task);
+    if (until === undefined) return this.#soon();
+    task.due = until;
+    if (!this.#stopped) this.#alarm.add(task);
+  }
+
+  /** Once for all that became ready in this turn. */
+  #soon(): void {
+    if (this.#starting) return;
+    this.#starting = true;
+    queueMicrotask(() => {
+      this.#starting = false;
+      this.#go();
+    });
+  }
+
+  #go(): void {
+    while (!this.#stopped) {
+      const next = this.#lanes.next();
+      if (!next) return;
+      this.#start(next.lane, next.task);
+    }
+  }
+
+  #start(lane: Lane, task: Task): void {
+    const { entry } = task;
+    if (entry.moving) {
+      this.#lanes.done(lane, "unknown");
+      return this.#later(task, MOVING);
+    }
+    const local = lane.domain === "";
+    const started = this.#options.clock.now();
+    const { sender, body, submitted } = entry.envelope;
+    const question = {
+      id: entry.id,
+      arrived: entry.arrived,
+      // never on the wire, never in a Maildir
+      sender: sender === DOUBLE ? "" : sender,
+      body,
+      submitted,
+      again: task.again,
+      place: entry.kept.place,
+      domain: lane.domain,
+      recipients: task.waiting.map((index) => ({ index, address: entry.recipients[index]?.address ?? "" })),
+    };
+    task.flying = true;
+    entry.readers++;
+    task.again = true;
+    this.#flying++;
+    const caller = local ? this.#options.local : this.#options.remote;
+    caller.ask(deliver, question, limits.queue.attempt).then(
+      (answer) => this.#land(lane, task, { started, local, outcomes: outcomesOf(answer) }),
+      (thrown: unknown) => this.#lose(lane, task, { started, reason: Trouble.from("deliver", thrown) }),
+    );
+  }
+
+  #land(lane: Lane, task: Task, attempt: Attempt): void {
+    task.flying = false;
+    task.entry.readers--;
+    task.losses = 0;
+    this.#flying--;
+    const back = this.#lanes.done(lane, reachedBy(attempt.outcomes));
+    for (const waiting of back) {
+      waiting.due = lane.until;
+      if (!this.#stopped) this.#alarm.add(waiting);
+    }
+    this.#options.settle(task, attempt);
+    this.#wake();
+  }
+
+  /** No answer came. Lost with the link: again soon, and no attempt of the message's. */
+  #lose(
+    lane: Lane,
+    task: Task,
+    { started, reason }: { readonly started: number; readonly reason: Trouble },
+  ): void {
+    const local = lane.domain === "";
+    if (reason.operation === "talk") task.losses++;
+    if (isAway(reason) && task.losses < LOSSES) {
+      task.flying = false;
+      task.entry.readers--;
+      this.#flying--;
+      this.#lanes.done(lane, "unknown");
+      this.#pause(local ? "local" : "remote", reason);
+      this.#later(task, limits.queue.away);
+      return this.#wake();
+    }
+    const why = { code: "4.3.0", text: "The delivery was interrupted" };
+    this.#options.trouble(`Cannot deliver ${task.entry.id}: ${reason.message}`);
+    const outcomes = new Map(task.waiting.map((index) => [index, { kind: "deferred", why } as const]));
+    this.#land(lane, task, { started, local, outcomes });
+  }
+
+  #pause(which: "local" | "remote", reason: Trouble): void {
+    if (this.#lanes.isAway(which)) return;
+    this.#options.trouble(`No link to ${which}: ${reason.message}`);
+    this.#lanes.away(which, true);
+    this.#options.clock.after(limits.queue.away, () => {
+      this.#lanes.away(which, false);
+      this.#go();
+    });
+  }
+
+  #wake(): void {
+    if (this.#flying === 0) for (const resolve of this.#landed.splice(0)) resolve();
+    this.#soon();
+  }
+}
+
+function outcomesOf(answer: Delivered): ReadonlyMap<number, Outcome> {
+  return new Map(answer.outcomes.map(({ index, outcome }) => [index, outcome]));
+}
+
+/** RFC 3463 §3.5: X.4.X is about the network and the way there; then it is the destination's trouble, not the message's. */
+function reachedBy(outcomes: ReadonlyMap<number, Outcome>): "reached" | "unreachable" | "unknown" {
+  let result: "reached" | "unreachable" | "unknown" = "unknown";
+  for (const outcome of outcomes.values()) {
+    if (outcome.kind !== "deferred" || !outcome.why.code.startsWith("4.4.")) return "reached";
+    result = "unreachable";
+  }
+  return result;
+}
+
+/** Whether the other role is gone, as opposed to: it said sorry, or said nothing for too long. */
+function isAway(reason: Trouble): boolean {
+  return reason.operation === "talk" || (reason.operation === "ask" && reason.code !== "trouble");
+}

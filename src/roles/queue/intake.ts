@@ -1,0 +1,153 @@
+// Intake: messages from smtpd into the journal; the answer is given when they are durable (docs/queue.md I1–I6).
+
+import type { Clock } from "#base/clock.ts";
+import { codeOf, Trouble } from "#base/problem.ts";
+import type { Logger } from "#log/logger.ts";
+import { BodyDraft, type DraftMemory } from "#store/spool/draft.ts";
+import type { Journal } from "#store/spool/journal.ts";
+import { bodyPath } from "#store/spool/source.ts";
+import type { Head } from "#store/spool/state.ts";
+import type { Disk } from "#sys/disk.ts";
+import type { Draft, InjectHead, InjectResult, Intake } from "#talk/inject.ts";
+import type { Entries, Entry } from "./entries.ts";
+import type { Room } from "./room.ts";
+
+export interface IntakeOptions {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** The spool directory. */
+  readonly spool: string;
+  readonly journal: Journal;
+  readonly entries: Entries;
+  readonly room: Room;
+  readonly log: Logger;
+  readonly prefix: () => string;
+  readonly taken: (entry: Entry) => void;
+}
+
+export interface QueueIntake extends Intake {
+  /** Refuses everything from now on. */
+  stop(): void;
+}
+
+const refusal = (reason: "full" | "later" | "never", text: string): InjectResult => ({
+  kind: "refused",
+  reason,
+  text,
+});
+
+/** What the sender is told of the world's failure; the rest is for the log. */
+function refusalOf(trouble: Trouble): InjectResult {
+  switch (trouble.code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return refusal("full", "No room for mail now");
+    case "EFBIG":
+      return refusal("never", "Too many recipients at once");
+    default:
+      return refusal("later", "Cannot keep mail now");
+  }
+}
+
+export function openIntake(options: IntakeOptions): QueueIntake {
+  const memory: DraftMemory = { held: 0 };
+  const drafts = new Set<string>();
+  let stopped = false;
+  return {
+    prefix: options.prefix,
+    trouble: (message) => options.log.event("peer_garbage", { text: message }),
+    begin: (head) => {
+      const refused = stopped
+        ? refusal("later", "The server is stopping")
+        : refuseHead(head, options, drafts);
+      if (!refused) return new QueueDraft(head, options, { memory, drafts });
+      options.log.event("queue_refused", { id: head.id, reason: "text" in refused ? refused.text : "" });
+      return refused;
+    },
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+/** I1 */
+function refuseHead(
+  head: InjectHead,
+  { entries, room }: IntakeOptions,
+  drafts: ReadonlySet<string>,
+): InjectResult | undefined {
+  if (head.envelope.recipients.length === 0) return refusal("never", "No recipients");
+  if (entries.has(head.id) || drafts.has(head.id)) return refusal("never", "This id is in use");
+  return room.full ? refusal("full", "No room for mail now") : undefined;
+}
+
+interface Shared {
+  readonly memory: DraftMemory;
+  /** Ids of drafts: their bodies may have files already. */
+  readonly drafts: Set<string>;
+}
+
+class QueueDraft implements Draft {
+  readonly #head: InjectHead;
+  readonly #options: IntakeOptions;
+  readonly #body: BodyDraft;
+  readonly #drafts: Set<string>;
+
+  constructor(head: InjectHead, options: IntakeOptions, { memory, drafts }: Shared) {
+    this.#head = head;
+    this.#options = options;
+    this.#drafts = drafts;
+    this.#body = new BodyDraft({ disk: options.disk, directory: options.spool }, head.id, memory);
+    drafts.add(head.id);
+  }
+
+  write(chunk: Buffer): Promise<void> | undefined {
+    // a large body must not use up what was free when it began
+    if (this.#options.room.full) this.#body.fail(new Trouble("keep body", "Disk full", { code: "ENOSPC" }));
+    return this.#body.write(chunk);
+  }
+
+  async commit(): Promise<InjectResult> {
+    const { journal, clock, entries, log, taken } = this.#options;
+    const { id, envelope } = this.#head;
+    try {
+      const { size, inline } = await this.#body.finish();
+      const head: Head = {
+        id,
+        arrived: clock.now(),
+        envelope,
+        size,
+        file: inline === undefined,
+        ends: undefined,
+        warns: undefined,
+      };
+      const entry = entries.add(head, await journal.add(head, inline ?? []));
+      log.event("queue_new", {
+        id,
+        sender: `<${envelope.sender}>`,
+        recipients: envelope.recipients.length,
+        size,
+      });
+      taken(entry);
+      return { kind: "queued", id };
+    } catch (thrown) {
+      const trouble = Trouble.from("keep message", thrown);
+      log.event("queue_refused", { id, reason: trouble.message, code: codeOf(trouble) });
+      return refusalOf(trouble);
+    } finally {
+      this.#drafts.delete(id);
+    }
+  }
+
+  abort(): void {
+    this.#drafts.delete(this.#head.id);
+    this.#body.abort();
+  }
+}
+
+/** Removes the body of a refused message; see JournalEvents.forgotten. */
+export function forgetBody(disk: Disk, spool: string, id: string): void {
+  disk.remove(bodyPath(spool, id)).catch(() => {
+    // an orphan: the next recovery removes it (R4)
+  });
+}

@@ -1,0 +1,66 @@
+// The queue role: takes mail from smtpd, keeps it safe, and has it delivered. The only one that writes the spool.
+
+import { pause } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { Trouble } from "#base/problem.ts";
+import { realDisk } from "#sys/disk.ts";
+import { type Lock, tryLock } from "#sys/lock.ts";
+import { answerVerbs } from "#talk/answerer.ts";
+import { Caller } from "#talk/caller.ts";
+import { answerInjections } from "#talk/inject.ts";
+import type { RoleContext, Start } from "../boot.ts";
+import { openQueue } from "./queue.ts";
+
+const SPOOL = "spool";
+
+/** How long a queue that was killed may still hold the lock. */
+const LOCK_PATIENCE = 5000;
+
+/** Deliveries under way may end before we do. */
+const STOP_PATIENCE = 5000;
+
+export const start: Start<"queue"> = async (context) => {
+  const { clock, log } = context;
+  let { slice } = context;
+  const lock = await takeLock(context);
+  const call = (role: "local" | "remote" | "auth") => new Caller({ path: context.socketOf(role), clock });
+  const callers = { local: call("local"), remote: call("remote"), auth: call("auth") };
+  const queue = await openQueue({
+    clock,
+    disk: realDisk,
+    directory: SPOOL,
+    log,
+    slice: () => slice,
+    ...callers,
+  });
+  const injections = await answerInjections(context.answers("smtpd"), queue.intake);
+  const control = await answerVerbs(context.answers("control"), queue.control, {
+    trouble: (message) => log.event("peer_garbage", { text: message }),
+  });
+  return {
+    reload: (next) => {
+      slice = next;
+    },
+    async stop() {
+      injections.close();
+      control.close();
+      await queue.stop(STOP_PATIENCE);
+      for (const caller of Object.values(callers)) caller.close();
+      lock.release();
+    },
+  };
+};
+
+/** The spool has one owner. Trouble when another one keeps it. */
+async function takeLock({ clock }: RoleContext<"queue">): Promise<Lock> {
+  await realDisk.makeDirectory(SPOOL, 0o2750);
+  const end = clock.monotonic() + LOCK_PATIENCE;
+  for (;;) {
+    const lock = tryLock(`${SPOOL}/lock`);
+    if (lock) return lock;
+    if (clock.monotonic() >= end) {
+      throw new Trouble("lock spool", "Another queue process owns the spool; stop it first");
+    }
+    await pause(clock, limits.talk.connectRetry);
+  }
+}

@@ -1,0 +1,255 @@
+// Recovery: reads the spool once at start: which messages live, where, and how far they are (docs/queue.md R1–R4).
+
+import path from "node:path";
+import { codeOf } from "#base/problem.ts";
+import type { Disk, DiskFile } from "#sys/disk.ts";
+import type { Place } from "./place.ts";
+import {
+  END,
+  FIRST,
+  type Life,
+  MESSAGE,
+  messageParts,
+  PROGRESS,
+  parseHeader,
+  RECORD_HEADER,
+  segmentNumber,
+} from "./record.ts";
+import { scanSegment, scanWindow } from "./scan.ts";
+import { type Head, parseHead, parseProgress, type Stored } from "./state.ts";
+
+export interface FoundSegment {
+  readonly number: number;
+  readonly life: Life;
+  readonly size: number;
+}
+
+export interface Recovered {
+  /** In the order in which they arrived in the journal. */
+  readonly messages: ReadonlyMap<string, Stored>;
+  /** In the order of their generations. */
+  readonly segments: readonly FoundSegment[];
+  /** The greatest number of a segment file, readable or not; -1 when there is none. */
+  readonly lastNumber: number;
+  readonly lastGeneration: number;
+  /** The greatest prefix of an id that may have been given (Q8). */
+  readonly lastPrefix: number;
+}
+
+export interface SpoolLocation {
+  readonly disk: Disk;
+  /** The spool directory. */
+  readonly directory: string;
+}
+
+/** Reads the spool; `damage` hears of each file in spool/damaged/ that is made. Trouble when the disk cannot be read. */
+export async function recover(spool: SpoolLocation, damage: (file: string) => void): Promise<Recovered> {
+  const reader = new Reader(spool, damage);
+  await reader.read();
+  await removeOrphans(spool, reader.messages);
+  return reader;
+}
+
+/** The number that the prefix of an id stands for. */
+export function prefixOf(id: string): number {
+  const number = Number.parseInt(id.slice(0, id.indexOf("-")), 36);
+  return Number.isSafeInteger(number) ? number : 0;
+}
+
+class Reader implements Recovered {
+  readonly messages = new Map<string, Stored>();
+  segments: FoundSegment[] = [];
+  lastNumber = -1;
+  lastGeneration = 0;
+  lastPrefix = 0;
+  readonly #spool: SpoolLocation;
+  readonly #damage: (file: string) => void;
+  readonly #journal: string;
+
+  constructor(spool: SpoolLocation, damage: (file: string) => void) {
+    this.#spool = spool;
+    this.#damage = damage;
+    this.#journal = path.join(spool.directory, "journal");
+  }
+
+  async read(): Promise<void> {
+    const { disk } = this.#spool;
+    for (const name of await disk.list(this.#journal)) {
+      const number = segmentNumber(name);
+      if (number !== undefined) await this.#header(name, number);
+    }
+    this.segments.sort((a, b) => a.life.generation - b.life.generation);
+    const window = this.segments.length > 0 ? scanWindow() : undefined;
+    for (const segment of this.segments) await this.#scan(segment, window);
+  }
+
+  async #open(name: string): Promise<DiskFile> {
+    return this.#spool.disk.open(path.join(this.#journal, name));
+  }
+
+  async #header(name: string, number: number): Promise<void> {
+    this.lastNumber = Math.max(this.lastNumber, number);
+    const file = await this.#open(name);
+    try {
+      const bytes = Buffer.alloc(FIRST);
+      await file.read(bytes, 0, FIRST, 0);
+      const life = parseHeader(bytes);
+      if (!life) return await this.#headless(name, file);
+      this.lastGeneration = Math.max(this.lastGeneration, life.generation);
+      this.lastPrefix = Math.max(this.lastPrefix, life.floor);
+      this.segments.push({ number, life, size: await file.size() });
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** R3: nothing in it: its making was interrupted. Otherwise it is evidence. */
+  async #headless(name: string, file: DiskFile): Promise<void> {
+    const { disk, directory } = this.#spool;
+    const at = path.join(this.#journal, name);
+    const start = Buffer.alloc(RECORD_HEADER);
+    await file.read(start, 0, start.length, FIRST);
+    if (start.every((byte) => byte === 0)) {
+      await disk.remove(at);
+      return disk.syncDirectory(this.#journal);
+    }
+    const aside = path.join("damaged", name);
+    await disk.makeDirectory(path.join(directory, "damaged"), 0o750);
+    await disk.rename(at, path.join(directory, aside));
+    await disk.syncDirectory(path.join(directory, "damaged"));
+    await disk.syncDirectory(this.#journal);
+    this.#damage(aside);
+  }
+
+  async #scan(segment: FoundSegment, window: Buffer | undefined): Promise<void> {
+    const file = await this.#open(path.basename(this.#name(segment)));
+    const bad: (readonly [number, number])[] = [];
+    try {
+      await scanSegment(
+        file,
+        segment.life,
+        {
+          record: (bytes, at) => {
+            if (!this.#take(segment, bytes, at)) bad.push([at, at + bytes.length]);
+          },
+          damage: (from, to) => bad.push([from, to]),
+        },
+        window,
+      );
+      for (const [from, to] of bad) await this.#setAside(segment, file, [from, to]);
+    } finally {
+      await file.close();
+    }
+  }
+
+  #name(segment: FoundSegment): string {
+    return `${String(segment.number).padStart(10, "0")}.seg`;
+  }
+
+  /** One valid record; false when its payload cannot be read. */
+  #take(segment: FoundSegment, bytes: Buffer, at: number): boolean {
+    const payload = bytes.subarray(RECORD_HEADER + 1);
+    switch (bytes[RECORD_HEADER]) {
+      case MESSAGE:
+        return this.#message(segment, bytes, at);
+      case PROGRESS:
+        return this.#progress(payload);
+      case END:
+        this.messages.delete(payload.toString());
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #message(segment: FoundSegment, bytes: Buffer, at: number): boolean {
+    const parts = messageParts(bytes);
+    const head = parts && parseHead(parts.head);
+    if (!parts || !head?.ok) return false;
+    const { id, ends, warns } = head.value;
+    const known = this.messages.get(id);
+    const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
+    this.messages.set(id, {
+      head: head.value,
+      kept: { place, segment: segment.number, length: bytes.length },
+      warned: known?.warned ?? false,
+      progress: known?.progress ?? new Map(),
+    });
+    this.lastPrefix = Math.max(this.lastPrefix, prefixOf(id));
+    if (ends !== undefined) this.messages.delete(ends);
+    const warned = warns === undefined ? undefined : this.messages.get(warns);
+    if (warned) warned.warned = true;
+    return true;
+  }
+
+  #progress(payload: Buffer): boolean {
+    const note = parseProgress(payload);
+    if (!note.ok) return false;
+    const message = this.messages.get(note.value.id);
+    if (!message) return true;
+    message.warned ||= note.value.warned;
+    for (const each of note.value.recipients) message.progress.set(each.index, each);
+    return true;
+  }
+
+  /** Copies damaged bytes to where a human can look at them; once, however often we start. */
+  async #setAside(
+    segment: FoundSegment,
+    from: DiskFile,
+    [start, end]: readonly [number, number],
+  ): Promise<void> {
+    const { disk, directory } = this.#spool;
+    const name = path.join("damaged", `${segment.number}-${segment.life.generation}-${start}.part`);
+    await disk.makeDirectory(path.join(directory, "damaged"), 0o750);
+    try {
+      const file = await disk.create(path.join(directory, name), 0o640);
+      try {
+        const bytes = Buffer.allocUnsafe(64 * 1024);
+        for (let at = start; at < end; ) {
+          const length = await from.read(bytes, 0, Math.min(bytes.length, end - at), at);
+          if (length === 0) break;
+          await file.write([bytes.subarray(0, length)], at - start);
+          at += length;
+        }
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await disk.syncDirectory(path.join(directory, "damaged"));
+      this.#damage(name);
+    } catch (thrown) {
+      // EEXIST: set aside by an earlier start. ENOSPC: a copy for humans is not worth keeping mail from moving; the original is still there
+      if (codeOf(thrown) !== "EEXIST") this.#damage(`journal/${this.#name(segment)}`);
+    }
+  }
+}
+
+interface RecordAt {
+  readonly segment: FoundSegment;
+  readonly at: number;
+  readonly length: number;
+  readonly body: number;
+}
+
+function placeOf(head: Head, where: RecordAt): Place {
+  if (head.file) return { kind: "file", name: head.id, size: head.size };
+  const { segment, at, length, body } = where;
+  const { number, life } = segment;
+  return {
+    kind: "inline",
+    segment: number,
+    generation: life.generation,
+    offset: at,
+    length,
+    body,
+    size: length - body,
+  };
+}
+
+/** R4 */
+async function removeOrphans(spool: SpoolLocation, messages: ReadonlyMap<string, Stored>): Promise<void> {
+  const bodies = path.join(spool.directory, "body");
+  for (const name of await spool.disk.list(bodies)) {
+    if (!messages.get(name)?.head.file) await spool.disk.remove(path.join(bodies, name));
+  }
+}

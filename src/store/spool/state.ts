@@ -1,0 +1,105 @@
+// State: what the spool knows of a message, and how it stands in the records (docs/queue.md §2).
+
+import { ok, type Result } from "#base/result.ts";
+import { flag, integer, list, oneOf, optional, readJson, record, type Shape, text } from "#base/shape.ts";
+import { type Envelope, envelopeShape } from "#wire/envelope.ts";
+import type { Place } from "./place.ts";
+
+export type RecipientState = "waiting" | "delivered" | "failed";
+
+export interface Progress {
+  readonly index: number;
+  readonly state: RecipientState;
+  readonly attempts: number;
+  /** When it is due, ms since 1970. */
+  readonly next: number;
+  /** Status of the last attempt. */
+  readonly code: string;
+  readonly text: string;
+}
+
+export interface Head {
+  readonly id: string;
+  /** ms since 1970. */
+  readonly arrived: number;
+  readonly envelope: Envelope;
+  /** Bytes of the body. */
+  readonly size: number;
+  /** The body is in `spool/body/<id>`. */
+  readonly file: boolean;
+  /** The message that ends with this record. */
+  readonly ends: string | undefined;
+  /** The message that has been warned about with this record. */
+  readonly warns: string | undefined;
+}
+
+export interface ProgressNote {
+  readonly id: string;
+  readonly warned: boolean;
+  readonly recipients: readonly Progress[];
+}
+
+/** Where a message's record is. */
+export interface Kept {
+  readonly place: Place;
+  /** Number of the segment, and bytes of the record there. */
+  readonly segment: number;
+  readonly length: number;
+}
+
+/** A live message as recovery finds it. */
+export interface Stored {
+  readonly head: Head;
+  readonly kept: Kept;
+  warned: boolean;
+  /** By index; those that are missing are as on the first day. */
+  readonly progress: Map<number, Progress>;
+}
+
+const states = ["waiting", "delivered", "failed"] as const;
+
+const progressRow: Shape<Progress> = (value, where) => {
+  const [index, state, attempts, next, code, reason] = list<unknown>((each) => each, 6)(value, where);
+  return {
+    index: integer()(index, `${where}[0]`),
+    state: oneOf(...states)(state, `${where}[1]`),
+    attempts: integer()(attempts, `${where}[2]`),
+    next: integer()(next, `${where}[3]`),
+    code: text()(code, `${where}[4]`),
+    text: text()(reason, `${where}[5]`),
+  };
+};
+
+const headShape = record({
+  id: text(64),
+  arrived: integer(),
+  envelope: envelopeShape,
+  size: integer(),
+  file: optional(flag),
+  ends: optional(text(64)),
+  warns: optional(text(64)),
+});
+
+const noteShape = record({ id: text(64), warned: optional(flag), recipients: list(progressRow) });
+
+const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
+
+export function formatHead(head: Head): string {
+  const { file, ...rest } = head;
+  return JSON.stringify(file ? { ...rest, file } : rest);
+}
+
+export function parseHead(bytes: Buffer): Result<Head> {
+  const head = readJson(headShape, bytes);
+  return head.ok ? ok({ ...head.value, file: head.value.file === true }) : head;
+}
+
+export function formatProgress(note: ProgressNote): string {
+  const { id, warned, recipients } = note;
+  return JSON.stringify({ id, ...(warned ? { warned } : {}), recipients: recipients.map(row) });
+}
+
+export function parseProgress(bytes: Buffer): Result<ProgressNote> {
+  const note = readJson(noteShape, bytes);
+  return note.ok ? ok({ ...note.value, warned: note.value.warned === true }) : note;
+}

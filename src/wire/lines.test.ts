@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { everySplit } from "#test/support/everysplit.ts";
+import { LineReader } from "./lines.ts";
+
+function read(chunks: readonly Buffer[], limit = 12): { lines: string[]; rest: string } {
+  const reader = new LineReader(limit);
+  const lines: string[] = [];
+  for (const chunk of chunks) {
+    reader.push(chunk);
+    for (let line = reader.next(); line; line = reader.next())
+      lines.push(line.flaw ? `!${line.flaw}` : line.bytes.toString("latin1"));
+  }
+  return { lines, rest: reader.rest().toString("latin1") };
+}
+
+const rows: readonly (readonly [what: string, input: string, lines: string[], rest?: string])[] = [
+  ["nothing", "", []],
+  ["an empty line", "\r\n", [""]],
+  ["two lines and a start", "ab\r\ncd\r\nef", ["ab", "cd"], "ef"],
+  ["a CR that may become a line end", "ab\r", [], "ab\r"],
+  ["a bare LF, and everything up to the next CR LF", "a\nMAIL\r\nb\r\n", ["!bareLf", "!bareLf", "b"]],
+  ["a client that knows only LF", "a\nb\nc\n", ["!bareLf", "!bareLf", "!bareLf"]],
+  ["a lone LF", "\nx\r\ny\r\n", ["!bareLf", "!bareLf", "y"]],
+  ["a bare CR", "a\rb\r\nc\r\n", ["!bareCr", "c"]],
+  ["CR CR LF", "a\r\r\nc\r\n", ["!bareCr", "c"]],
+  ["a NUL", "a\0b\r\nc\r\n", ["!nul", "c"]],
+  ["a line at the limit", "0123456789\r\n", ["0123456789"]],
+  ["a line over the limit", "0123456789a\r\nb\r\n", ["!long", "b"]],
+  ["a line far over the limit", `${"x".repeat(100)}\r\nb\r\n`, ["!long", "b"]],
+  ["a long line that ends with a bare LF", `${"x".repeat(100)}\nb\r\nc\r\n`, ["!bareLf", "!bareLf", "c"]],
+  ["8-bit bytes", "\xe9\xff\r\n", ["\xe9\xff"]],
+];
+
+for (const [what, input, lines, rest = ""] of rows) {
+  test(`next() reads ${what}`, () => {
+    const got = everySplit(Buffer.from(input, "latin1"), (chunks) => read(chunks));
+    assert.deepEqual(got, { lines, rest });
+  });
+}
+
+test("an endless line keeps no more than the limit", () => {
+  const reader = new LineReader(2048);
+  for (let at = 0; at < 1000; at++) {
+    reader.push(Buffer.alloc(1000, 0x61));
+    assert.equal(reader.next(), undefined);
+    assert.ok(reader.pending <= 2048);
+  }
+  reader.push(Buffer.from("\r\nb\r\n"));
+  assert.equal(reader.next()?.flaw, "long");
+  assert.equal(reader.next()?.bytes.toString(), "b");
+});
+
+test("rest() gives what is behind the last line, once", () => {
+  const reader = new LineReader(100);
+  reader.push(Buffer.from("DATA\r\nbody"));
+  assert.equal(reader.next()?.bytes.toString(), "DATA");
+  assert.equal(reader.rest().toString(), "body");
+  assert.equal(reader.rest().length, 0);
+  reader.push(Buffer.from("QUIT\r\n"));
+  assert.equal(reader.next()?.bytes.toString(), "QUIT");
+});

@@ -1,0 +1,158 @@
+// A whole server in a temporary directory on free loopback ports, started and stopped as people do it.
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const executable = path.join(root, "bin/kenro");
+
+export interface Status {
+  readonly role: string;
+  readonly pid: number;
+  readonly state: string;
+  readonly restarts: number;
+}
+
+/** Standard ports of the listeners, and where the server has them: base + port. */
+const PORTS = [25, 587, 465, 110, 995, 143, 993];
+
+async function freeBase(): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const base = 20_000 + Math.floor(Math.random() * 40) * 1000;
+    const free = await Promise.all(PORTS.map((port) => isFree(base + port)));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error("no free ports");
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+export class World {
+  readonly dir: string;
+  readonly base: number;
+  #server: ChildProcess | undefined;
+
+  private constructor(dir: string, base: number) {
+    this.dir = dir;
+    this.base = base;
+  }
+
+  /** Made, with ann@a.test and bob@a.test (password "secret-pw"), started. `edit` changes kenro.toml. */
+  static async start(context: TestContext, edit: (toml: string) => string = (toml) => toml): Promise<World> {
+    const dir = fs.mkdtempSync(path.join(tmpdir(), "kenro-world-"));
+    fs.chmodSync(dir, 0o711);
+    const world = new World(dir, await freeBase());
+    context.after(async () => {
+      await world.stop();
+      fs.rmSync(dir, { recursive: true, force: true });
+    });
+    world.kenro([
+      "init",
+      "--hostname",
+      "mail.a.test",
+      "--domain",
+      "a.test",
+      "--port-base",
+      String(world.base),
+      "--yes",
+    ]);
+    const file = path.join(dir, "kenro.toml");
+    fs.writeFileSync(file, edit(fs.readFileSync(file, "utf8")));
+    for (const user of ["ann", "bob"])
+      world.kenro(["user", "add", `${user}@a.test`, "--password-stdin"], "secret-pw\n");
+    await world.up();
+    return world;
+  }
+
+  /** Runs the command line on this directory; its output. Throws when it fails. */
+  kenro(words: readonly string[], input = ""): string {
+    const run = spawnSync(executable, [...words, "--dir", this.dir], { input, encoding: "utf8" });
+    if (run.status !== 0) throw new Error(`kenro ${words.join(" ")}: ${run.status}: ${run.stderr}`);
+    return run.stdout;
+  }
+
+  port(standard: number): number {
+    return this.base + standard;
+  }
+
+  up(): Promise<void> {
+    const server = spawn(executable, ["start", "--dir", this.dir], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      let said = "";
+      const timer = setTimeout(() => reject(new Error(`not ready: ${said}`)), 60_000);
+      const hear = (text: string) => {
+        said += text;
+        if (!/^ready$/m.test(said)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      server.stdout.on("data", (chunk) => hear(String(chunk)));
+      server.stderr.on("data", (chunk) => hear(String(chunk)));
+      server.on("exit", (status) => reject(new Error(`ended with ${status}: ${said}`)));
+    });
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server || server.exitCode !== null) return;
+    const ended = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGTERM");
+    await ended;
+  }
+
+  status(): readonly Status[] {
+    return JSON.parse(this.kenro(["status", "--json"])) as readonly Status[];
+  }
+
+  pid(role: string): number {
+    return this.status().find((each) => each.role === role)?.pid ?? 0;
+  }
+
+  /** Files in a user's new/ and cur/, sorted by name. */
+  delivered(user: string): readonly string[] {
+    return ["new", "cur"].flatMap((place) => {
+      const at = path.join(this.dir, "mail/a.test", user, "Maildir", place);
+      return fs.existsSync(at) ? fs.readdirSync(at).map((name) => path.join(at, name)) : [];
+    });
+  }
+}
+
+/** Waits until `probe` gives something, at most `ms`. */
+export async function eventually<T>(probe: () => T | undefined | false, ms = 20_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const found = probe();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error("it did not happen in time");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Sends lines to a port and gives all that comes back until the server closes, or `ms` pass. */
+export function converse(port: number, bytes: string | Buffer, ms = 5000): Promise<string> {
+  return new Promise((resolve) => {
+    let heard = "";
+    const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
+    const timer = setTimeout(() => socket.destroy(), ms);
+    socket.on("data", (chunk) => (heard += chunk.toString("latin1")));
+    socket.on("error", () => {
+      // a reset is an end too
+    });
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(heard);
+    });
+  });
+}

@@ -1,0 +1,20 @@
+// The generated pages say what the source says.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { configPage } from "../../tools/config.ts";
+import { logPage } from "../../tools/log.ts";
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+for (const [page, make] of [
+  ["docs/config.md", configPage],
+  ["docs/log.md", logPage],
+] as const) {
+  test(`${page} is fresh`, () => {
+    const fresh = readFileSync(path.join(root, page), "utf8") === make();
+    assert.ok(fresh, `${page} is stale: run "npm run docs"`);
+  });
+}
