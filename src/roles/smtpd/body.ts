@@ -27,19 +27,22 @@ export async function takeBody(connection: Connection, first: Buffer): Promise<B
   await sink.begin();
   const dots = new DotReader();
   let chunk: Buffer | undefined = first;
+  const end = connection.others.now() + limits.smtp.sessionTime;
   try {
     for (;;) {
-      const end = dots.feed(chunk, (text) => sink.write(text));
-      if (end >= 0)
+      const over = dots.feed(chunk, (text) => sink.write(text));
+      if (over >= 0)
         return {
           reply: await sink.finish(dots.flaw),
-          rest: chunk.subarray(end),
+          rest: chunk.subarray(over),
           id: sink.id,
           size: sink.size,
         };
       // the queue reads more slowly than the client sends: the client waits
       if (sink.slow) await sink.drained();
-      chunk = await stream.read(limits.smtp.bodyTimeout);
+      // bytes that drip in do not keep a body open for ever
+      const left = end - connection.others.now();
+      chunk = await stream.read(Math.max(0, Math.min(limits.smtp.bodyTimeout, left)));
       if (!chunk) return undefined;
     }
   } finally {
@@ -56,6 +59,8 @@ class Sink {
   /** The start of the message, kept until the header is complete. */
   #header: Buffer[] | undefined = [];
   #headerSize = 0;
+  /** Its last three bytes, one a character. */
+  #tail = "";
   #done = false;
   size = 0;
   slow = false;
@@ -92,7 +97,10 @@ class Sink {
     if (!this.#header) return this.#send(text);
     this.#header.push(text);
     this.#headerSize += text.length;
-    this.#tryHeader(false);
+    // looked at as a whole only when its end has come: a header in one-byte pieces must not cost the square of its length
+    const window = this.#tail + text.toString("latin1");
+    this.#tail = window.slice(-3);
+    if (window.includes("\r\n\r\n") || this.#headerSize >= limits.smtp.headerBytes) this.#tryHeader(false);
   }
 
   /** When the header is complete (or the message has ended, or is too long to wait for), it goes out, with ours in front. */

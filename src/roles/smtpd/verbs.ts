@@ -55,6 +55,10 @@ function mailProblem(parameters: ReadonlyMap<string, string>, maxSize: number): 
   return body === "7BIT" || body === "8BITMIME" ? undefined : replies.unknownParameter(`BODY=${body}`);
 }
 
+/** An account sends from its own addresses, whatever the case, and from the null sender (read receipts: RFC 8098 §3). */
+const maySend = (addresses: readonly string[], sender: string): boolean =>
+  sender === "" || addresses.some((own) => own.toLowerCase() === sender.toLowerCase());
+
 function mail({ session, settings, account }: Connection, text: string): Reply {
   const given = /^FROM:(.*)$/is.exec(text)?.[1];
   if (given === undefined) return replies.syntax("say MAIL FROM:<address>");
@@ -64,7 +68,7 @@ function mail({ session, settings, account }: Connection, text: string): Reply {
   const problem = mailProblem(parameters, settings.maxSize);
   if (problem) return problem;
   const body = (parameters.get("BODY") ?? "7BIT").toUpperCase();
-  if (account && !account.addresses.includes(address)) return replies.senderNotYours;
+  if (account && !maySend(account.addresses, address)) return replies.senderNotYours;
   if (session) {
     session.transaction = {
       sender: address,
