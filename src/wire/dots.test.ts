@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { everySplit } from "#test/support/everysplit.ts";
-import { DotReader, stuffDots } from "./dots.ts";
+import { DotReader } from "./dots.ts";
+import { Stuffer } from "./message/stuff.ts";
+
+function stuffed(text: string): Buffer {
+  const stuffer = new Stuffer();
+  return Buffer.concat([stuffer.feed(Buffer.from(text)), stuffer.end()]);
+}
 
 /** Text, what is behind the end (undefined: it has not ended), flaw. */
 function read(chunks: readonly Buffer[]): readonly [text: string, rest: string | undefined, flaw: string] {
@@ -94,9 +100,9 @@ for (const [what, middle] of [
   });
 }
 
-test("feed() gives back what stuffDots() was given, however it is cut", () => {
+test("feed() gives back what Stuffer was given, however it is cut", () => {
   for (const text of ["", ".", "..\r\n", "a\r\n.\r\nb", "\r\n.\r\n.\r\n", "a\r\n..b\r\n.", "x"]) {
-    const [got, rest] = everySplit(stuffDots(Buffer.from(text)), read);
+    const [got, rest] = everySplit(stuffed(text), read);
     assert.equal(got, text === "" || text.endsWith("\r\n") ? text : `${text}\r\n`);
     assert.equal(rest, "");
   }
