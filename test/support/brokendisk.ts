@@ -62,14 +62,16 @@ class Inode {
   /** Makes sectors durable; only inside the durable size, unless that grows too. */
   sync(withSize: boolean): void {
     const size = withSize ? this.content.length : Math.min(this.durable.length, this.content.length);
-    const durable = Buffer.alloc(withSize ? size : this.durable.length);
-    this.durable.copy(durable);
+    if (withSize && size !== this.durable.length) {
+      const durable = Buffer.alloc(size);
+      this.durable.copy(durable);
+      this.durable = durable;
+    }
     for (const at of this.dirty) {
       if (at >= size) continue;
-      this.content.copy(durable, at, at, Math.min(at + SECTOR, size));
+      this.content.copy(this.durable, at, at, Math.min(at + SECTOR, size));
       this.dirty.delete(at);
     }
-    this.durable = durable;
   }
 
   /** What a crash leaves of it; `keep` decides for each sector. */

@@ -108,6 +108,7 @@ export class QueueWorld {
       remote: call("remote"),
       auth: call("auth"),
       random: () => 0,
+      segmentSize: 512 * 1024,
     });
   }
 
