@@ -110,6 +110,7 @@ export class BrokenDisk implements Disk {
   #fault: Fault | undefined;
   #faulted = 0;
   #stopped = false;
+  readonly #whenStopped = Promise.withResolvers<void>();
 
   constructor(seed = 1, fault?: Fault) {
     this.#random = seeded(seed);
@@ -125,9 +126,14 @@ export class BrokenDisk implements Disk {
     return this.#stopped;
   }
 
+  get whenStopped(): Promise<void> {
+    return this.#whenStopped.promise;
+  }
+
   /** Nothing answers from now on. */
   stop(): void {
     this.#stopped = true;
+    this.#whenStopped.resolve();
   }
 
   /** The disk as the next start finds it: `chance` is that of each unsynced sector and name to have made it. */
@@ -252,6 +258,7 @@ export class BrokenDisk implements Disk {
     return {
       read: async (into, offset, length, position) => {
         await this.#alive();
+        if (position >= inode.content.length) return 0;
         return inode.content.copy(into, offset, position, Math.min(position + length, inode.content.length));
       },
       write: async (chunks, position) => {
@@ -300,7 +307,7 @@ export class BrokenDisk implements Disk {
     if (fault.kind === "stop") {
       // cut off in the middle: nothing of a sync is certain
       if (name === "write") partly();
-      this.#stopped = true;
+      this.stop();
       return this.#alive();
     }
     partly();
