@@ -25,7 +25,7 @@ export interface FoundSegment {
 }
 
 export interface Recovered {
-  /** In the order in which they arrived in the journal. */
+  /** In no particular order. */
   readonly messages: ReadonlyMap<string, Stored>;
   /** In the order of their generations. */
   readonly segments: readonly FoundSegment[];
@@ -79,7 +79,7 @@ class Reader implements Recovered {
       if (number !== undefined) await this.#header(name, number);
     }
     this.segments.sort((a, b) => a.life.generation - b.life.generation);
-    const window = this.segments.length > 0 ? scanWindow() : undefined;
+    const window = scanWindow(this.segments.reduce((most, { size }) => Math.max(most, size), 0));
     for (const segment of this.segments) await this.#scan(segment, window);
   }
 
@@ -121,7 +121,7 @@ class Reader implements Recovered {
     this.#damage(aside);
   }
 
-  async #scan(segment: FoundSegment, window: Buffer | undefined): Promise<void> {
+  async #scan(segment: FoundSegment, window: Buffer): Promise<void> {
     const file = await this.#open(path.basename(this.#name(segment)));
     const bad: (readonly [number, number])[] = [];
     try {
