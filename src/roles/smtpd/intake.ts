@@ -145,7 +145,8 @@ export class Intake {
   #grow(text: Buffer): void {
     const size = this.#headSize + text.length;
     if (size > this.#head.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, 2 * this.#head.length, 1024));
+      const doubled = Math.min(2 * this.#head.length, limits.smtp.headerBytes);
+      const larger = Buffer.allocUnsafe(Math.max(size, doubled, 1024));
       this.#head.copy(larger, 0, 0, this.#headSize);
       this.#head = larger;
     }

@@ -113,7 +113,10 @@ export class SmtpSession {
   #answer(line: Line): Answer | Promise<Answer> {
     const take = this.#take;
     this.#take = undefined;
-    if (line.flaw) return badLine(line.flaw);
+    if (line.flaw) {
+      this.#command = "";
+      return badLine(line.flaw);
+    }
     const answer = take ? take(line.bytes) : this.#run(line.bytes);
     return answer instanceof Promise ? answer.catch((thrown: unknown) => this.#trouble(thrown)) : answer;
   }
