@@ -87,6 +87,15 @@ class Inode {
     return left;
   }
 
+  /** What the death of a process leaves of it: everything, durable or not. */
+  killed(): Inode {
+    const left = new Inode(this.mtimeMs);
+    left.content = Buffer.from(this.content);
+    left.durable = Buffer.from(this.durable);
+    for (const at of this.dirty) left.dirty.add(at);
+    return left;
+  }
+
   /** A failed sync: some of it is on disk, the rest never will be, and no later sync tells. */
   lose(keep: () => boolean): void {
     for (const at of this.dirty) {
@@ -155,6 +164,21 @@ export class BrokenDisk implements Disk {
       if (found) left.#names.set(name, copy(found));
     }
     left.#durableNames = new Map(left.#names);
+    return left;
+  }
+
+  /** The disk as the next start finds it after kill -9: all that was written can be read, and what was not synced is still not durable. */
+  killed(seed: number): BrokenDisk {
+    const left = new BrokenDisk(seed);
+    for (const each of this.#directories) left.#directories.add(each);
+    const copies = new Map<Inode, Inode>();
+    const copy = (inode: Inode) => {
+      const known = copies.get(inode) ?? inode.killed();
+      copies.set(inode, known);
+      return known;
+    };
+    for (const [name, inode] of this.#names) left.#names.set(name, copy(inode));
+    for (const [name, inode] of this.#durableNames) left.#durableNames.set(name, copy(inode));
     return left;
   }
 

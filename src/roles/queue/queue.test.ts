@@ -254,6 +254,46 @@ test("a disk below its floor refuses mail before the body", async (context) => {
   await queue.stop(1000);
 });
 
+test("an address with control characters is refused for good", async (context) => {
+  const world = new QueueWorld(context, new BrokenDisk());
+  await world.serve();
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  for (const bad of ["b\r\nDATA@far.test", "b\0@far.test", "b\x7f@far.test"]) {
+    for (const letter of [{ to: ["a@here.test", bad] }, { to: ["a@here.test"], sender: bad }]) {
+      const result = await send(injector, letter);
+      assert.equal(result.kind === "refused" && result.reason, "never", JSON.stringify(letter));
+    }
+  }
+  assert.equal(queue.entries.size, 0);
+  await queue.stop(1000);
+});
+
+test("a listing goes on where its page ended, though that message has left the queue", async (context) => {
+  const world = new QueueWorld(context, new BrokenDisk());
+  await world.serve();
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  world.local = () => deferred();
+  const ids: string[] = [];
+  for (let n = 0; n < 4; n++) {
+    const result = await send(injector, { to: [`u${n}@here.test`] });
+    if (result.kind === "queued") ids.push(result.id);
+  }
+  await world.until(() => world.attempts.length === 4 && !queueDelivering(queue), "four attempts");
+  const listing = async (after: string) => {
+    const page = (await queue.control[0]?.run({ after, most: 2 })) as { messages: { id: string }[] };
+    return page.messages.map(({ id }) => id);
+  };
+  assert.deepEqual(await listing(""), ids.slice(0, 2));
+  world.local = () => delivered;
+  await queue.control[1]?.run({ id: ids[1] ?? "" });
+  await world.until(() => queue.entries.size === 3, "the end of the last one listed");
+  assert.deepEqual(await listing(ids[1] ?? ""), ids.slice(2));
+  assert.deepEqual(await listing("gone-1"), []);
+  await queue.stop(1000);
+});
+
 test("the list shows who waits for what, page by page", async (context) => {
   const world = new QueueWorld(context, new BrokenDisk());
   await world.serve();
