@@ -37,6 +37,8 @@ export const limits = {
     commandTimeout: 5 * minute,
     /** Waiting for a part of the body: RFC 5321 §4.5.3.2.5: 3 minutes. */
     bodyTimeout: 3 * minute,
+    /** Bytes each of these waits must bring, so that a client that drips does not stay. */
+    bodyBlock: 16 * KiB,
     /** A whole connection. */
     sessionTime: 2 * hour,
     connections: 10_000,
@@ -51,6 +53,19 @@ export const limits = {
     dataBlock: 3 * minute,
     dataEnd: 10 * minute,
     replyBytes: 64 * KiB,
+    /** One line of a reply; RFC 5321 §4.5.3.1.5: 512. */
+    replyLine: 8 * KiB,
+    /** Finding a server that talks to us, all exchangers together. */
+    connecting: 4 * minute,
+    /** A transaction, or the talk before it, whatever its single waits are: against servers that drip. */
+    whole: 1 * hour,
+    /** RCPT commands of one transaction; RFC 5321 §4.5.3.1.8: every server takes 100. */
+    recipients: 100,
+    /** A connection that has done its work waits this long for more; so many per server and in all; messages on one connection. */
+    idle: 5 * second,
+    idlePerServer: 2,
+    idleInAll: 50,
+    messagesPerConnection: 100,
     /** Exchangers and addresses tried for one delivery. */
     exchangers: 20,
     addresses: 20,
@@ -144,6 +159,14 @@ export const limits = {
     bounceCopy: 48 * KiB,
     bounceHeader: 16 * KiB,
   },
-  dns: { timeout: 5 * second, attempts: 3, cacheEntries: 10_000, records: 500 },
+  dns: {
+    timeout: 5 * second,
+    attempts: 3,
+    records: 500,
+    /** Answers are kept at most this long; "there is none" shorter, "later" never. */
+    cacheEntries: 10_000,
+    cacheFor: 1 * minute,
+    cacheNoneFor: 15 * second,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;

@@ -55,7 +55,8 @@ export const events = {
   },
   remote_attempt: {
     level: "info",
-    meaning: "one transaction with a mail exchanger: id, host, ip, tls, result",
+    meaning:
+      "one transaction with a mail exchanger, or why there was none: id, host, ip, tls, reused, result",
   },
   // auth
   auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },

@@ -84,8 +84,9 @@ export class Conn implements Stream {
     );
   }
 
-  /** TLS as client; the certificate is not judged here. `servername` is sent unless it is an address. */
-  secureClient(servername: string, options: tls.SecureContextOptions = {}): Promise<void> {
+  /** TLS as client; the certificate is not judged here. `servername` is sent unless it is an address. One `secureContext` for all
+   * connections spares making one for each. */
+  secureClient(servername: string, options: tls.ConnectionOptions = {}): Promise<void> {
     const socket = tls.connect({
       ...options,
       socket: this.#detach(),

@@ -1,56 +1,152 @@
-// Resolver: DNS with three answers: found, none, try later.
+// DNS with three answers: found, there is none, try later. "None" only when a server said so; whatever else happens is "later".
 
-import { Resolver as DnsResolver } from "node:dns/promises";
-import { isIP } from "node:net";
+import dns from "node:dns";
+import net from "node:net";
+import { domainToASCII } from "node:url";
+import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { codeOf } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 
-export type Found<T> =
-  | { readonly kind: "found"; readonly values: readonly T[] }
+export type Answer<T> =
+  | { readonly kind: "found"; readonly records: readonly T[] }
   | { readonly kind: "none" }
-  | { readonly kind: "later" };
+  | { readonly kind: "later"; readonly why: string };
 
-export interface Exchanger {
-  readonly host: string;
+export interface MxRecord {
   readonly preference: number;
+  /** "" for the null MX (RFC 7505). */
+  readonly exchange: string;
 }
 
 export interface Resolver {
-  mx(domain: string): Promise<Found<Exchanger>>;
-  /** IPv6 and IPv4; an address is itself. */
-  addresses(host: string): Promise<Found<string>>;
+  mx(domain: string): Promise<Answer<MxRecord>>;
+  /** IPv4 and IPv6 addresses; an address is its own answer. */
+  addresses(host: string): Promise<Answer<string>>;
+  /** Names of an address. */
+  ptr(address: string): Promise<Answer<string>>;
+  /** Each record with its strings joined. */
+  txt(name: string): Promise<Answer<string>>;
 }
 
-/** Codes that say "there is none"; everything else may be different later. */
-const NONE = new Set(["ENOTFOUND", "ENODATA"]);
+/** What a server says when there is no such name or no such record. EBADNAME: a name that cannot exist. */
+const NONE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA", "EBADNAME"]);
 
-async function ask<T>(question: () => Promise<readonly T[]>): Promise<Found<T>> {
-  try {
-    const values = (await question()).slice(0, limits.dns.records);
-    return values.length > 0 ? { kind: "found", values } : { kind: "none" };
-  } catch (thrown) {
-    return { kind: NONE.has(codeOf(thrown) ?? "") ? "none" : "later" };
+interface Kept {
+  readonly answer: Promise<Answer<unknown>>;
+  /** Monotonic ms; Infinity while the question is under way. */
+  until: number;
+}
+
+export interface ResolverOptions {
+  /** "address:port" each; empty: the system's. */
+  readonly servers: readonly string[];
+  readonly clock: Clock;
+  readonly timeout?: number;
+  readonly attempts?: number;
+}
+
+/** The real one: c-ares asks, follows CNAMEs and repeats by TCP what was cut; equal questions under way are asked once. */
+export class NetworkResolver implements Resolver {
+  readonly #clock: Clock;
+  readonly #asker: dns.promises.Resolver;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor({
+    servers,
+    clock,
+    timeout = limits.dns.timeout,
+    attempts = limits.dns.attempts,
+  }: ResolverOptions) {
+    this.#clock = clock;
+    this.#asker = new dns.promises.Resolver({ timeout, tries: attempts, maxTimeout: timeout });
+    if (servers.length > 0) this.#asker.setServers([...servers]);
+  }
+
+  mx(domain: string): Promise<Answer<MxRecord>> {
+    return this.#ask("mx", domain, async (name) => {
+      const records = await this.#asker.resolveMx(name);
+      return { records: records.map(({ priority, exchange }) => ({ preference: priority, exchange })) };
+    });
+  }
+
+  async addresses(host: string): Promise<Answer<string>> {
+    if (net.isIP(host)) return { kind: "found", records: [host] };
+    const answers = await Promise.all([
+      this.#ask("aaaa", host, async (name) => withTtl(await this.#asker.resolve6(name, { ttl: true }))),
+      this.#ask("a", host, async (name) => withTtl(await this.#asker.resolve4(name, { ttl: true }))),
+    ]);
+    const records = answers.flatMap((answer) => (answer.kind === "found" ? answer.records : []));
+    if (records.length > 0) return { kind: "found", records };
+    return answers.find(({ kind }) => kind === "later") ?? { kind: "none" };
+  }
+
+  ptr(address: string): Promise<Answer<string>> {
+    if (!net.isIP(address)) return Promise.resolve({ kind: "none" });
+    return this.#ask("ptr", address, async (name) => ({ records: await this.#asker.reverse(name) }));
+  }
+
+  txt(name: string): Promise<Answer<string>> {
+    return this.#ask("txt", name, async (ascii) => {
+      const records = await this.#asker.resolveTxt(ascii);
+      return { records: records.map((strings) => strings.join("")) };
+    });
+  }
+
+  #ask<T>(
+    type: string,
+    name: string,
+    run: (ascii: string) => Promise<{ readonly records: readonly T[]; readonly ttl?: number }>,
+  ): Promise<Answer<T>> {
+    const key = `${type} ${name.toLowerCase()}`;
+    const kept = this.#kept.get(key);
+    if (kept && kept.until > this.#clock.monotonic()) return kept.answer as Promise<Answer<T>>;
+    const answer = this.#answer(type, name, run);
+    const entry: Kept = { answer: answer.then(({ found }) => found), until: Number.POSITIVE_INFINITY };
+    this.#keep(key, entry);
+    answer.then(
+      ({ keep }) => {
+        entry.until = this.#clock.monotonic() + keep;
+        if (keep === 0 && this.#kept.get(key) === entry) this.#kept.delete(key);
+      },
+      () => this.#kept.delete(key),
+    );
+    return entry.answer as Promise<Answer<T>>;
+  }
+
+  async #answer<T>(
+    type: string,
+    name: string,
+    run: (ascii: string) => Promise<{ readonly records: readonly T[]; readonly ttl?: number }>,
+  ): Promise<{ readonly found: Answer<T>; readonly keep: number }> {
+    const ascii = type === "ptr" ? name : asciiName(name);
+    if (ascii === undefined) return { found: { kind: "none" }, keep: 0 };
+    try {
+      const { records, ttl = Number.POSITIVE_INFINITY } = await run(ascii);
+      const keep = Math.min(ttl * 1000, limits.dns.cacheFor);
+      if (records.length === 0) return { found: { kind: "none" }, keep: limits.dns.cacheNoneFor };
+      return { found: { kind: "found", records: records.slice(0, limits.dns.records) }, keep };
+    } catch (thrown) {
+      if (NONE.has(codeOf(thrown) ?? "")) return { found: { kind: "none" }, keep: limits.dns.cacheNoneFor };
+      return { found: { kind: "later", why: messageOf(thrown) }, keep: 0 };
+    }
+  }
+
+  #keep(key: string, entry: Kept): void {
+    this.#kept.delete(key);
+    this.#kept.set(key, entry);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > limits.dns.cacheEntries && oldest !== undefined) this.#kept.delete(oldest);
   }
 }
 
-/** Asks these servers ("address:port"), or the system's when there are none. */
-export function dnsResolver(servers: readonly string[]): Resolver {
-  const dns = new DnsResolver({ timeout: limits.dns.timeout, tries: limits.dns.attempts });
-  if (servers.length > 0) dns.setServers([...servers]);
-  return {
-    mx: (domain) =>
-      ask(async () =>
-        (await dns.resolveMx(domain)).map(({ exchange, priority }) => ({
-          host: exchange,
-          preference: priority,
-        })),
-      ),
-    addresses: async (host) => {
-      if (isIP(host)) return { kind: "found", values: [host] };
-      const [v4, v6] = await Promise.all([ask(() => dns.resolve4(host)), ask(() => dns.resolve6(host))]);
-      const values = [v4, v6].flatMap((found) => (found.kind === "found" ? found.values : []));
-      if (values.length > 0) return { kind: "found", values };
-      return { kind: v4.kind === "later" || v6.kind === "later" ? "later" : "none" };
-    },
-  };
+const withTtl = (records: readonly { readonly address: string; readonly ttl: number }[]) => ({
+  records: records.map(({ address }) => address),
+  ttl: Math.min(...records.map(({ ttl }) => ttl)),
+});
+
+/** A name as it is asked for; undefined when no such name can exist. Underscores are for names such as `_dmarc`. */
+function asciiName(name: string): string | undefined {
+  const plain = name.replace(/\.$/, "");
+  const ascii = /^[\x00-\x7f]*$/.test(plain) ? plain : domainToASCII(plain);
+  return /^(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/.test(ascii) ? ascii : undefined;
 }

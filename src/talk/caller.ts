@@ -120,6 +120,10 @@ export class Caller {
 
   async #dial(): Promise<Link> {
     const socket = await this.#patientDial();
+    if (this.#closed) {
+      socket.destroy();
+      throw new Trouble("ask", "This role is stopping");
+    }
     const link = new Link(socket, {
       frame: (frame) => this.#take(frame),
       closed: (reason) => this.#lose(link, reason),

@@ -62,14 +62,16 @@ class Inode {
   /** Makes sectors durable; only inside the durable size, unless that grows too. */
   sync(withSize: boolean): void {
     const size = withSize ? this.content.length : Math.min(this.durable.length, this.content.length);
-    const durable = Buffer.alloc(withSize ? size : this.durable.length);
-    this.durable.copy(durable);
+    if (withSize && size !== this.durable.length) {
+      const durable = Buffer.alloc(size);
+      this.durable.copy(durable);
+      this.durable = durable;
+    }
     for (const at of this.dirty) {
       if (at >= size) continue;
-      this.content.copy(durable, at, at, Math.min(at + SECTOR, size));
+      this.content.copy(this.durable, at, at, Math.min(at + SECTOR, size));
       this.dirty.delete(at);
     }
-    this.durable = durable;
   }
 
   /** What a crash leaves of it; `keep` decides for each sector. */
@@ -82,6 +84,15 @@ class Inode {
       if (at < size && keep()) this.content.copy(left.durable, at, at, Math.min(at + SECTOR, size));
     }
     left.content = Buffer.from(left.durable);
+    return left;
+  }
+
+  /** What the death of a process leaves of it: everything, durable or not. */
+  killed(): Inode {
+    const left = new Inode(this.mtimeMs);
+    left.content = Buffer.from(this.content);
+    left.durable = Buffer.from(this.durable);
+    for (const at of this.dirty) left.dirty.add(at);
     return left;
   }
 
@@ -108,6 +119,7 @@ export class BrokenDisk implements Disk {
   #fault: Fault | undefined;
   #faulted = 0;
   #stopped = false;
+  readonly #whenStopped = Promise.withResolvers<void>();
 
   constructor(seed = 1, fault?: Fault) {
     this.#random = seeded(seed);
@@ -123,9 +135,14 @@ export class BrokenDisk implements Disk {
     return this.#stopped;
   }
 
+  get whenStopped(): Promise<void> {
+    return this.#whenStopped.promise;
+  }
+
   /** Nothing answers from now on. */
   stop(): void {
     this.#stopped = true;
+    this.#whenStopped.resolve();
   }
 
   /** The disk as the next start finds it: `chance` is that of each unsynced sector and name to have made it. */
@@ -147,6 +164,21 @@ export class BrokenDisk implements Disk {
       if (found) left.#names.set(name, copy(found));
     }
     left.#durableNames = new Map(left.#names);
+    return left;
+  }
+
+  /** The disk as the next start finds it after kill -9: all that was written can be read, and what was not synced is still not durable. */
+  killed(seed: number): BrokenDisk {
+    const left = new BrokenDisk(seed);
+    for (const each of this.#directories) left.#directories.add(each);
+    const copies = new Map<Inode, Inode>();
+    const copy = (inode: Inode) => {
+      const known = copies.get(inode) ?? inode.killed();
+      copies.set(inode, known);
+      return known;
+    };
+    for (const [name, inode] of this.#names) left.#names.set(name, copy(inode));
+    for (const [name, inode] of this.#durableNames) left.#durableNames.set(name, copy(inode));
     return left;
   }
 
@@ -250,6 +282,7 @@ export class BrokenDisk implements Disk {
     return {
       read: async (into, offset, length, position) => {
         await this.#alive();
+        if (position >= inode.content.length) return 0;
         return inode.content.copy(into, offset, position, Math.min(position + length, inode.content.length));
       },
       write: async (chunks, position) => {
@@ -298,7 +331,7 @@ export class BrokenDisk implements Disk {
     if (fault.kind === "stop") {
       // cut off in the middle: nothing of a sync is certain
       if (name === "write") partly();
-      this.#stopped = true;
+      this.stop();
       return this.#alive();
     }
     partly();

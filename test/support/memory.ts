@@ -178,6 +178,14 @@ export class MemoryClient implements DialogClient {
     return this.#received;
   }
 
+  /** Receives everything that has arrived, without waiting. */
+  drain(): Buffer {
+    const all = Buffer.concat(this.#received.splice(0));
+    this.#size = 0;
+    wakeAll(this.#drained);
+    return all;
+  }
+
   get closed(): boolean {
     return this.#finished;
   }

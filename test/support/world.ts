@@ -130,7 +130,7 @@ export class World {
 }
 
 /** Waits until `probe` gives something, at most `ms`. */
-export async function eventually<T>(probe: () => T | undefined | false, ms = 20_000): Promise<T> {
+export async function eventually<T>(probe: () => T | undefined | false, ms = 60_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
     const found = probe();

@@ -17,21 +17,28 @@ export interface CompactOptions {
   readonly trouble: (message: string) => void;
 }
 
+/** Messages copied together: they share a batch. */
+const TOGETHER = 32;
+
 /** Copies whatever nobody reads now; what is left comes with the next segment. Never rejects. */
 export async function compact(segment: number, options: CompactOptions): Promise<void> {
   const live = [...options.entries.all()].filter((entry) => entry.kept.segment === segment);
-  for (const entry of live) {
-    // gone, or in use, since this began
-    if (entry.readers > 0 || entry.tasks.length === 0 || entry.kept.segment !== segment) continue;
-    if (!options.entries.has(entry.id)) continue;
-    entry.moving = true;
-    try {
-      await copy(entry, options);
-    } catch (thrown) {
-      options.trouble(`Cannot copy ${entry.id}: ${messageOf(thrown)}`);
-    } finally {
-      entry.moving = false;
-    }
+  for (let at = 0; at < live.length; at += TOGETHER) {
+    await Promise.all(live.slice(at, at + TOGETHER).map((entry) => move(entry, segment, options)));
+  }
+}
+
+async function move(entry: Entry, segment: number, options: CompactOptions): Promise<void> {
+  // gone, or in use, since this began
+  if (entry.readers > 0 || entry.tasks.length === 0 || entry.kept.segment !== segment) return;
+  if (!options.entries.has(entry.id)) return;
+  entry.moving = true;
+  try {
+    await copy(entry, options);
+  } catch (thrown) {
+    options.trouble(`Cannot copy ${entry.id}: ${messageOf(thrown)}`);
+  } finally {
+    entry.moving = false;
   }
 }
 

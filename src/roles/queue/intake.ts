@@ -70,13 +70,19 @@ export function openIntake(options: IntakeOptions): QueueIntake {
   };
 }
 
+/** smtpd lets none of them through; if it is not itself any more, its addresses still start no command, field or line of their own. */
+const CONTROL = /[\x00-\x1f\x7f]/;
+
 /** I1 */
 function refuseHead(
   head: InjectHead,
   { entries, room }: IntakeOptions,
   drafts: ReadonlySet<string>,
 ): InjectResult | undefined {
-  if (head.envelope.recipients.length === 0) return refusal("never", "No recipients");
+  const { sender, recipients } = head.envelope;
+  if (recipients.length === 0) return refusal("never", "No recipients");
+  if (CONTROL.test(sender) || recipients.some(({ address }) => CONTROL.test(address)))
+    return refusal("never", "An address holds control characters");
   if (entries.has(head.id) || drafts.has(head.id)) return refusal("never", "This id is in use");
   return room.full ? refusal("full", "No room for mail now") : undefined;
 }

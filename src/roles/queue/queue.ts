@@ -69,7 +69,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     for (const task of entry.tasks) dispatch.submit(task);
   };
   const intake = openIntake({ ...common, room, prefix, taken: submitAll });
-  for (const stored of recovered.messages.values()) entries.restore(stored);
+  const oldestFirst = [...recovered.messages.values()].sort((a, b) => a.head.arrived - b.head.arrived);
+  for (const stored of oldestFirst) entries.restore(stored);
   for (const entry of [...entries.all()]) {
     if (entry.tasks.length === 0) settle.finish(entry);
     else submitAll(entry);

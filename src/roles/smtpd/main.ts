@@ -1,9 +1,7 @@
-// smtpd: receives mail on 25, 587 and 465. It owns nothing: addresses and passwords are auth's, messages are the queue's.
+// smtpd: takes mail on 25 from anybody for us, on 587 and 465 from our users for anybody. It owns nothing: auth knows who exists,
+// the queue keeps what was accepted.
 
-import { createSecureContext, type SecureContext } from "node:tls";
 import { pause } from "#base/clock.ts";
-import { limits } from "#base/limits.ts";
-import { messageOf } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Conn } from "#sys/conn.ts";
 import { type Listening, listen } from "#sys/listen.ts";
@@ -11,113 +9,109 @@ import { Caller } from "#talk/caller.ts";
 import { Injector } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { recipient } from "#talk/lookup.ts";
-import { formatReply, reply } from "#wire/smtp/reply.ts";
-import type { RoleContext, Running } from "../boot.ts";
+import { tooManyConnections } from "#wire/smtp/replies.ts";
+import type { RoleContext, Running, Start } from "../boot.ts";
+import { doorsOf, secureContext } from "./door.ts";
 import { SmtpSession } from "./session.ts";
-import type { Others } from "./state.ts";
+import { type Door, newConnection, type Peers } from "./state.ts";
+
+/** How long bodies under way may go on after the role was told to stop; less than boot.ts gives the role. */
+const STOP_PATIENCE = 8000;
 
 type Slice = SliceOf<"smtpd">;
-type Listener = Slice["listeners"][number];
 
-class Smtpd {
+export const start: Start<"smtpd"> = async (context) => {
+  const smtpd = new Smtpd(context);
+  await smtpd.listen();
+  context.log.event("ready");
+  return smtpd;
+};
+
+class Smtpd implements Running<"smtpd"> {
   readonly #context: RoleContext<"smtpd">;
+  readonly #sessions = new Map<SmtpSession, Conn>();
+  readonly #listening: Listening[] = [];
   readonly #auth: Caller;
   readonly #injector: Injector;
-  readonly #others: Others;
-  readonly #start = Date.now().toString(36);
-  #slice: Slice;
-  #tls: SecureContext;
+  readonly #peers: Peers;
+  /** Makes the ids of sessions of one life differ from those of another. */
+  readonly #life: string;
   #count = 0;
-  stopping = false;
+  #slice: Slice;
+  #doors: ReadonlyMap<string, Door>;
 
   constructor(context: RoleContext<"smtpd">) {
-    const { clock, log } = context;
     this.#context = context;
     this.#slice = context.slice;
-    this.#tls = contextOf(context.slice);
-    this.#auth = new Caller({ path: context.socketOf("auth"), clock });
-    this.#injector = new Injector(context.socketOf("queue"), clock);
-    this.#others = {
-      recipient: (address) => this.#auth.ask(recipient, { address }),
-      login: async (user, password, address) => {
-        const answer = await this.#auth.ask(login, { protocol: "smtp", user, password, address });
-        log.event("smtp_auth", { user, ip: address, result: answer.kind });
-        return answer;
-      },
-      inject: (session, envelope) => this.#injector.begin(session, envelope),
-      slowDown: () => pause(clock, limits.login.failureDelay),
-      now: () => clock.now(),
-    };
+    this.#doors = doorsFor(context.slice);
+    this.#life = `s${context.clock.now().toString(36)}${context.index === 0 ? "" : `.${context.index}`}`;
+    this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
+    this.#injector = new Injector(context.socketOf("queue"), context.clock);
+    this.#peers = peersOf(this.#auth, this.#injector);
   }
 
-  take(slice: Slice): void {
-    // a certificate that cannot be used throws here, and the old one stays
-    this.#tls = contextOf(slice);
+  async listen(): Promise<void> {
+    const current = () => this.#slice;
+    for (const { name, implicitTls } of this.#slice.listeners) {
+      const listening = await listen({
+        fd: this.#context.listener(name),
+        // what a reload changes holds from the next connection on
+        get connections() {
+          return current().connections;
+        },
+        get connectionsPerAddress() {
+          return current().connectionsPerAddress;
+        },
+        // before TLS there is no word that the client would understand
+        refusal: implicitTls ? "" : tooManyConnections(this.#slice.hostname).wire,
+        serve: (conn) => this.#serve(name, conn),
+        refused: (ip) => this.#context.log.event("smtp_refused", { ip, listener: name }),
+      });
+      this.#listening.push(listening);
+    }
+  }
+
+  /** For connections from now on; those that are there keep what they began with. */
+  reload(slice: Slice): void {
+    const doors = doorsFor(slice);
+    for (const name of doors.keys()) {
+      if (!this.#doors.has(name)) throw new Error(`Listener "${name}" is new: restart the role`);
+    }
+    this.#doors = new Map([...this.#doors, ...doors]);
     this.#slice = slice;
   }
 
-  listen(listener: Listener): Promise<Listening> {
-    const busy = reply(421, `4.3.2 ${this.#slice.hostname} Too many connections; try again later`);
-    return listen({
-      fd: this.#context.listener(listener.name),
-      connections: this.#slice.connections,
-      connectionsPerAddress: this.#slice.connectionsPerAddress,
-      refusal: listener.implicitTls ? "" : formatReply(busy),
-      serve: (conn) => this.#serve(conn, listener),
-      refused: (ip) => this.#context.log.event("smtp_refused", { ip }),
-    });
-  }
-
-  close(): void {
-    this.#auth.close();
+  async stop(): Promise<void> {
+    const closed = Promise.all(this.#listening.map((each) => each.close()));
+    for (const session of this.#sessions.keys()) session.stop();
+    await Promise.race([closed, pause(this.#context.clock, STOP_PATIENCE)]);
+    for (const conn of this.#sessions.values()) conn.destroy();
     this.#injector.close();
+    this.#auth.close();
   }
 
-  async #serve(conn: Conn, listener: Listener): Promise<void> {
-    const { log, clock, index } = this.#context;
-    const id = `s${this.#start}${index === 0 ? "" : `.${index}`}-${(++this.#count).toString(36)}`;
-    const started = clock.monotonic();
-    log.event("smtp_connect", { session: id, ip: conn.address, port: conn.port, listener: listener.name });
-    const { hostname, maxSize, maxRecipients } = this.#slice;
-    const session = new SmtpSession({
-      id,
-      stream: conn,
-      others: this.#others,
-      settings: { hostname, class: listener.class, maxSize, maxRecipients, tls: this.#tls },
-      log,
-      stopping: () => this.stopping,
-    });
-    let reason: string;
-    try {
-      if (listener.implicitTls) await conn.secure(this.#tls);
-      reason = await session.serve();
-    } catch (thrown) {
-      reason = messageOf(thrown);
-    }
-    log.event("smtp_disconnect", {
-      session: id,
-      reason,
-      messages: session.messages,
-      ms: Math.round(clock.monotonic() - started),
-    });
+  async #serve(name: string, conn: Conn): Promise<void> {
+    const door = this.#doors.get(name);
+    if (!door) return;
+    const { clock, log } = this.#context;
+    const id = `${this.#life}-${(++this.#count).toString(36)}`;
+    const session = new SmtpSession(
+      newConnection({ id, stream: conn, door, peers: this.#peers, clock, log }),
+    );
+    this.#sessions.set(session, conn);
+    await session.run().finally(() => this.#sessions.delete(session));
   }
 }
 
-const contextOf = ({ tls }: Slice): SecureContext =>
-  createSecureContext({ cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" });
+function doorsFor(slice: Slice): ReadonlyMap<string, Door> {
+  const { certificate, key } = slice.tls;
+  return doorsOf(slice, certificate === "" ? undefined : secureContext(certificate, key));
+}
 
-export async function start(context: RoleContext<"smtpd">): Promise<Running<"smtpd">> {
-  const smtpd = new Smtpd(context);
-  const listening = await Promise.all(context.slice.listeners.map((listener) => smtpd.listen(listener)));
-  context.log.event("ready");
+function peersOf(auth: Caller, injector: Injector): Peers {
   return {
-    reload: (slice) => smtpd.take(slice),
-    stop: async () => {
-      smtpd.stopping = true;
-      // bodies under way may end; idle sessions are closed with the process
-      const busy = Promise.all(listening.map((each) => each.close()));
-      await Promise.race([busy, pause(context.clock, 2000)]);
-      smtpd.close();
-    },
+    recipient: (address) => auth.ask(recipient, { address }),
+    login: (question) => auth.ask(login, question),
+    begin: (session, envelope) => injector.begin(session, envelope),
   };
 }

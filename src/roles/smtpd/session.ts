@@ -1,206 +1,266 @@
-// One SMTP connection: reads commands, runs them from the table, and is the only place that writes, counts and logs.
+// The session: one loop reads lines, asks the table of verbs, writes, counts and logs. Nothing else writes to the client.
 
 import { limits } from "#base/limits.ts";
-import { codeOf } from "#base/problem.ts";
-import type { Logger } from "#log/logger.ts";
-import type { Stream } from "#sys/conn.ts";
-import { LineReader } from "#wire/lines.ts";
-import { formatReply, type Reply, replies } from "#wire/smtp/reply.ts";
-import { takeBody } from "./body.ts";
-import type { Connection, Others, Settings } from "./state.ts";
-import { unmet, verbs } from "./verbs.ts";
+import { codeOf, Trouble } from "#base/problem.ts";
+import { type Line, LineReader } from "#wire/lines.ts";
+import { parseCommand } from "#wire/smtp/command.ts";
+import { badLine, replies } from "#wire/smtp/replies.ts";
+import type { Reply } from "#wire/smtp/reply.ts";
+import { Intake } from "./intake.ts";
+import { receive } from "./receive.ts";
+import { type Answer, type Connection, closing, newSession, type TakeLine } from "./state.ts";
+import { verbs } from "./verbs.ts";
 
-export interface SessionOptions {
-  readonly id: string;
-  readonly stream: Stream;
-  readonly others: Others;
-  readonly settings: Settings;
-  readonly log: Logger;
-  /** The role is stopping: idle sessions are told and closed. */
-  readonly stopping: () => boolean;
-}
+/** Replies gathered for pipelined commands leave at the latest when they are so many. */
+const GATHERED = 16 * 1024;
+
+/** How a connection ended, for the log. */
+type Reason = "quit" | "gone" | "timeout" | "refused" | "tls" | "shutdown" | "broken";
 
 export class SmtpSession {
   readonly #connection: Connection;
-  readonly #log: Logger;
-  readonly #lines = new LineReader(limits.smtp.commandLine);
-  readonly #stopping: () => boolean;
-  /** Replies of pipelined commands, written together. */
+  readonly #sessionEnd: number;
+  #lines: LineReader;
+  /** Replies that have not been sent. */
   #out = "";
+  /** Takes the next line in place of a command. */
+  #take: TakeLine | undefined;
+  /** What is being done, for the log: never an argument of AUTH. */
+  #command = "";
+  /** By when the next command must be whole; a byte now and then does not move it. */
+  #commandEnd = 0;
+  #idle = false;
+  #stopping = false;
 
-  constructor({ id, stream, others, settings, log, stopping }: SessionOptions) {
-    this.#log = log;
-    this.#stopping = stopping;
-    this.#connection = {
-      id,
-      stream,
-      others,
-      settings,
-      session: undefined,
-      account: undefined,
-      errors: 0,
-      failedLogins: 0,
-      messages: 0,
-      ask: (challenge) => this.#ask(challenge),
-    };
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#lines = newLines(connection);
+    this.#sessionEnd = connection.clock.monotonic() + limits.smtp.sessionTime;
   }
 
-  /** Serves until the end; the reason for the log. Trouble when the connection breaks. */
-  async serve(): Promise<string> {
-    const { stream, settings } = this.#connection;
-    await stream.write(formatReply(replies.greeting(settings.hostname)));
+  /** Serves the connection until it ends. Rejects only for our own bugs. */
+  async run(): Promise<void> {
+    const { id, stream, door, log, clock } = this.#connection;
+    const began = clock.monotonic();
+    log.event("smtp_connect", { session: id, ip: stream.address, port: stream.port, listener: door.name });
+    let reason: Reason = "broken";
     try {
-      return await this.#loop();
+      reason = await this.#serve();
     } catch (thrown) {
-      if (codeOf(thrown) !== "timeout") throw thrown;
-      await stream.write(formatReply(replies.timeout(settings.hostname)));
-      return "timeout";
+      if (!(thrown instanceof Trouble)) throw thrown;
+      reason = codeOf(thrown) === "timeout" ? "timeout" : "broken";
+    } finally {
+      stream.end();
+      const { messages } = this.#connection;
+      const ms = Math.round(clock.monotonic() - began);
+      log.event("smtp_disconnect", { session: id, reason, messages, ms });
     }
   }
 
-  get messages(): number {
-    return this.#connection.messages;
+  /** Tells the client to come back later: at once when we wait for a command, else after what is under way. */
+  stop(): void {
+    this.#stopping = true;
+    if (!this.#idle) return;
+    const { stream } = this.#connection;
+    // the connection ends here; a client that does not read this is told by the close
+    stream.write(replies.shutdown.wire)?.catch(() => {});
+    stream.end();
   }
 
-  async #loop(): Promise<string> {
-    const end = this.#connection.others.now() + limits.smtp.sessionTime;
+  async #serve(): Promise<Reason> {
+    const { door } = this.#connection;
+    if (door.implicitTls && !(await this.#secure())) return "tls";
+    this.#out = door.greeting.wire;
+    this.#rearm();
     for (;;) {
       const line = this.#lines.next();
-      if (!line) {
-        const over = await this.#wait(end);
-        if (over) return over;
-        continue;
-      }
-      const flawed = line.flaw && (line.flaw === "long" ? replies.longLine : replies.badLine);
-      const text = line.bytes.toString("latin1");
-      const answered = flawed ?? this.#command(text);
-      const ended = await this.#after(text, answered instanceof Promise ? await answered : answered);
+      const ended = line === undefined ? await this.#more() : await this.#turn(line);
       if (ended) return ended;
     }
   }
 
-  /** Everything read has been answered: out with the replies, and on to what the client says next. */
-  async #wait(end: number): Promise<string | undefined> {
-    const { stream, settings, others } = this.#connection;
-    await this.#flush();
-    if (this.#stopping() || others.now() > end) {
-      await stream.write(formatReply(replies.stopping(settings.hostname)));
-      return "stopping";
-    }
-    const chunk = await stream.read(limits.smtp.commandTimeout);
-    if (!chunk) return "closed by the client";
+  /** One line and its answer. No promise unless the answer is one. */
+  #turn(line: Line): Promise<Reason | undefined> | undefined {
+    const answer = this.#answer(line);
+    if (answer instanceof Promise) return answer.then((settled) => this.#reply(settled));
+    return this.#reply(answer);
+  }
+
+  #reply(given: Answer): Promise<Reason | undefined> | undefined {
+    const answer = this.#judge(given);
+    this.#out += answer.wire;
+    this.#rearm();
+    if (answer.next !== undefined) return this.#proceed(answer);
+    if (this.#out.length < GATHERED) return undefined;
+    return this.#flush()?.then(() => undefined);
+  }
+
+  /** Sends what is gathered and waits for bytes; how the connection ended if it has. */
+  async #more(): Promise<Reason | undefined> {
+    if (this.#stopping) return this.#close(replies.shutdown, "shutdown");
+    const sending = this.#flush();
+    if (sending !== undefined) await sending;
+    this.#idle = true;
+    const read = this.#read(this.#commandEnd);
+    const chunk = read instanceof Promise ? await read : read;
+    this.#idle = false;
+    if (chunk === "timeout") return this.#close(replies.timeout, "timeout");
+    if (chunk === undefined) return this.#stopping ? "shutdown" : "gone";
     this.#lines.push(chunk);
     return undefined;
   }
 
-  #command(text: string): Reply | Promise<Reply> {
-    const space = text.indexOf(" ");
-    const name = (space < 0 ? text : text.slice(0, space)).toUpperCase();
-    const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-    if (!verb) return replies.unknownCommand;
-    for (const need of verb.needs) {
-      const problem = unmet[need](this.#connection);
-      if (problem) return problem;
+  #answer(line: Line): Answer | Promise<Answer> {
+    const take = this.#take;
+    this.#take = undefined;
+    if (line.flaw) {
+      this.#command = "";
+      return badLine(line.flaw);
     }
-    return verb.run(this.#connection, space < 0 ? "" : text.slice(space + 1));
+    const answer = take ? take(line.bytes) : this.#run(line.bytes);
+    return answer instanceof Promise ? answer.catch((thrown: unknown) => this.#trouble(thrown)) : answer;
   }
 
-  /** Writes the reply and does what stands behind it; the reason when the connection is over. */
-  async #after(command: string, reply: Reply): Promise<string | undefined> {
-    this.#say(command, reply);
-    if (reply.code >= 500 && ++this.#connection.errors >= limits.smtp.errors) {
-      this.#say("", replies.tooManyErrors);
-      await this.#flush();
-      return "too many errors";
-    }
-    switch (reply.next) {
-      case undefined:
-        return undefined;
+  #run(bytes: Buffer): Answer | Promise<Answer> {
+    const { verb, rest } = parseCommand(bytes);
+    const run = verbs.get(verb);
+    this.#command = verb === "AUTH" || !run ? verb : `${verb} ${rest}`;
+    return run ? run(this.#connection, rest) : replies.unknown;
+  }
+
+  /** A command failed because of the world: always temporary. */
+  #trouble(thrown: unknown): Answer {
+    if (!(thrown instanceof Trouble)) throw thrown;
+    this.#connection.log.event("trouble", { session: this.#connection.id, reason: thrown.message });
+    return replies.lookupAway;
+  }
+
+  /** Counts and logs what was refused; too many errors end the connection. */
+  #judge(answer: Answer): Answer {
+    if (answer.code < 400) return answer;
+    const connection = this.#connection;
+    connection.log.event("smtp_reject", {
+      session: connection.id,
+      ip: connection.stream.address,
+      code: answer.code,
+      command: this.#command.slice(0, 300),
+      text: answer.text,
+    });
+    if (answer.code >= 500 && ++connection.errors >= limits.smtp.errors && answer.next !== "close")
+      return closing(replies.tooManyErrors);
+    return answer;
+  }
+
+  async #proceed(answer: Answer): Promise<Reason | undefined> {
+    switch (answer.next) {
       case "close":
         await this.#flush();
-        return reply.code === 221 ? "quit" : "closed by us";
-      case "tls":
+        return answer.code === replies.closing.code ? "quit" : "refused";
+      case "line":
+        this.#take = answer.take;
+        return undefined;
+      case "starttls":
         return this.#startTls();
       case "body":
+        await this.#flush();
         return this.#body();
+      default:
+        return undefined;
     }
   }
 
-  async #startTls(): Promise<string | undefined> {
-    const { stream, settings } = this.#connection;
-    // what was sent behind STARTTLS in clear could come from anybody (RFC 3207 §4.2)
-    const injected = this.#lines.rest().length > 0;
+  // ---- TLS ----
+
+  async #startTls(): Promise<Reason | undefined> {
+    // RFC 3207 §4.2, and what comes in clear behind STARTTLS may come from somebody in between
+    if (this.#lines.pending > 0) {
+      this.#out = this.#out.slice(0, -replies.startTls.wire.length);
+      return this.#close(this.#judge(replies.smuggledBehindTls), "refused");
+    }
     await this.#flush();
-    if (injected || !settings.tls) return "bytes behind STARTTLS";
-    await stream.secure(settings.tls);
-    this.#connection.session = undefined;
-    this.#log.event("smtp_tls", {
-      session: this.#connection.id,
-      version: stream.tls?.version,
-      cipher: stream.tls?.cipher,
-    });
+    if (!(await this.#secure())) return "tls";
+    this.#connection.session = newSession();
+    this.#lines = newLines(this.#connection);
+    this.#rearm();
     return undefined;
   }
 
-  async #body(): Promise<string | undefined> {
-    const connection = this.#connection;
-    const transaction = connection.session?.transaction;
-    await this.#flush();
-    const end = await takeBody(connection, this.#lines.rest());
-    if (connection.session) connection.session.transaction = undefined;
-    if (!end) return "closed during the body";
-    const { reply, rest, id, size } = end;
-    // behind a body with stray CR or LF nothing is read: it may have been meant as another message
-    if (reply.next !== "close") this.#lines.push(rest);
-    if (reply.code === 250) {
-      connection.messages++;
-      const { sender = "", recipients = [] } = transaction ?? {};
-      this.#log.event("smtp_accept", {
-        session: connection.id,
-        id,
-        sender: `<${sender}>`,
-        recipients: recipients.length,
-        size,
-      });
+  async #secure(): Promise<boolean> {
+    const { stream, door, log, id } = this.#connection;
+    if (!door.tls) return false;
+    try {
+      await stream.secure(door.tls);
+    } catch (thrown) {
+      if (!(thrown instanceof Trouble)) throw thrown;
+      log.event("smtp_tls", { session: id, ip: stream.address, result: thrown.message });
+      return false;
     }
-    return this.#after("DATA", reply);
+    log.event("smtp_tls", { session: id, version: stream.tls?.version, cipher: stream.tls?.cipher });
+    return true;
   }
 
-  #say(command: string, reply: Reply): void {
-    this.#out += formatReply(reply);
-    if (reply.code < 400) return;
-    // a password never stands in a log
-    const shown = /^AUTH/i.test(command) ? "AUTH" : command.slice(0, 200);
-    this.#log.event("smtp_reject", {
-      session: this.#connection.id,
-      code: reply.code,
-      command: shown,
-      text: reply.lines[0],
-    });
+  // ---- DATA ----
+
+  /** Receives the body and answers it; how the connection ended if it has. */
+  async #body(): Promise<Reason | undefined> {
+    const { session } = this.#connection;
+    if (!session.transaction) return undefined;
+    const intake = new Intake(this.#connection, session.transaction);
+    try {
+      const rest = await receive(intake, this.#lines.rest(), {
+        clock: this.#connection.clock,
+        read: (end) => this.#read(end),
+      });
+      if (rest === "timeout") return this.#close(replies.timeout, "timeout");
+      if (rest === undefined) return "gone";
+      this.#lines.push(rest);
+      session.transaction = undefined;
+      return await this.#reply(await intake.finish());
+    } finally {
+      // after finish() there is nothing left to abort
+      intake.abort();
+    }
   }
 
-  async #flush(): Promise<void> {
-    if (this.#out === "") return;
+  // ---- the stream ----
+
+  #rearm(): void {
+    this.#commandEnd = this.#connection.clock.monotonic() + limits.smtp.commandTimeout;
+  }
+
+  /** The next bytes, by `end` on the monotonic clock or the end of the connection's time. */
+  #read(end: number): Promise<Buffer | "timeout" | undefined> | Buffer | undefined | "timeout" {
+    const { stream, clock } = this.#connection;
+    const ms = Math.min(end, this.#sessionEnd) - clock.monotonic();
+    if (ms <= 0) return "timeout";
+    // whole seconds, so that the timers of all connections share a few lists
+    const read = stream.read(Math.ceil(ms / 1000) * 1000);
+    return read instanceof Promise ? read.catch(timeoutOrThrow) : read;
+  }
+
+  #flush(): Promise<void> | undefined {
+    if (this.#out === "") return undefined;
     const out = this.#out;
     this.#out = "";
-    await this.#connection.stream.write(out);
+    return this.#connection.stream.write(out);
   }
 
-  /** A challenge and its response (RFC 4954 §4). */
-  async #ask(challenge: string): Promise<string | undefined> {
-    this.#out += `334 ${challenge}\r\n`;
-    this.#lines.limit = limits.smtp.authLine;
-    try {
-      for (;;) {
-        const line = this.#lines.next();
-        if (line) return line.flaw ? "!" : line.bytes.toString("latin1");
-        await this.#flush();
-        const chunk = await this.#connection.stream.read(limits.smtp.commandTimeout);
-        if (!chunk) return undefined;
-        this.#lines.push(chunk);
-      }
-    } finally {
-      this.#lines.limit = limits.smtp.commandLine;
-    }
+  #close(reply: Reply, reason: Reason): Reason {
+    this.#out += reply.wire;
+    // nobody is waited for any more
+    this.#flush()?.catch(() => {});
+    return reason;
   }
+}
+
+function timeoutOrThrow(thrown: unknown): "timeout" {
+  if (codeOf(thrown) === "timeout") return "timeout";
+  throw thrown;
+}
+
+/** RFC 4954 §4: where logins are taken, lines may be longer. */
+function newLines(connection: Connection): LineReader {
+  return new LineReader(
+    connection.door.class === "submission" ? limits.smtp.authLine : limits.smtp.commandLine,
+  );
 }

@@ -6,76 +6,131 @@ import { type Disk, type DiskFile, readWhole } from "#sys/disk.ts";
 import { SyncGate } from "./syncgate.ts";
 
 export const RECENT = "kenro-delivered";
+export const RECENT_OLD = `${RECENT}.old`;
 
 /** At this size the record becomes the old one; two of them hold more than 1000 deliveries. */
-const FULL = 64 * 1024;
+export const RECENT_FULL = 64 * 1024;
 
-interface Open {
-  readonly file: DiskFile;
+/** A file that lines are appended to, while it is the newest one and until everybody who wrote to it has synced it. */
+class Page {
   readonly gate: SyncGate;
-  size: number;
-  users: number;
+  readonly #file: DiskFile;
+  #size: number;
+  #users = 0;
+  #retired = false;
+
+  constructor(file: DiskFile, size: number) {
+    this.#file = file;
+    this.#size = size;
+    this.gate = new SyncGate(() => file.sync());
+  }
+
+  get full(): boolean {
+    return this.#size >= RECENT_FULL;
+  }
+
+  enter(): void {
+    this.#users++;
+  }
+
+  /** The last one out closes what is no longer the newest. */
+  async leave(): Promise<void> {
+    if (--this.#users === 0 && this.#retired) await this.#file.close();
+  }
+
+  async retire(): Promise<void> {
+    if (this.#retired) return;
+    this.#retired = true;
+    if (this.#users === 0) await this.#file.close();
+  }
+
+  async write(line: Buffer): Promise<void> {
+    const at = this.#size;
+    this.#size += line.length;
+    await this.#file.write([line], at);
+  }
 }
 
 export class Recent {
   readonly #disk: Disk;
   readonly #directory: string;
-  #open: Promise<Open> | undefined;
-  #turning: Promise<void> | undefined;
+  #page: Promise<Page> | undefined;
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk;
     this.#directory = directory;
   }
 
-  /** Writes the name (L5); the function it gives syncs it (L7) and must be called exactly once. */
+  /** Writes the name (L5). What it gives must be called exactly once: it syncs the record (L7). */
   async add(base: string): Promise<() => Promise<void>> {
-    await this.#turning;
-    let open = await this.#current();
-    if (open.size >= FULL) {
-      this.#turning ??= this.#turn(open).finally(() => {
-        this.#turning = undefined;
-      });
-      await this.#turning;
-      open = await this.#current();
-    }
-    open.users++;
-    const line = Buffer.from(`${base}\n`);
-    const at = open.size;
-    open.size += line.length;
-    await open.file.write([line], at).catch(async (trouble: unknown) => {
-      await this.#leave(open);
+    const page = await this.#enter();
+    try {
+      await page.write(Buffer.from(`${base}\n`, "latin1"));
+    } catch (trouble) {
+      // what stands behind the last whole line is unknown: the file is opened anew, and the next line begins on a fresh one
+      await this.#abandon(page);
       throw trouble;
-    });
-    return async () => {
-      try {
-        await open.gate.pass();
-      } finally {
-        await this.#leave(open);
-      }
-    };
+    }
+    return () => this.#sync(page);
   }
 
+  /** Whether a line has this name. */
   async has(base: string): Promise<boolean> {
-    const line = `${base}\n`;
-    for (const name of [RECENT, `${RECENT}.old`]) {
-      const text =
-        (await readWhole(this.#disk, `${this.#directory}/${name}`, 4 * FULL))?.toString("latin1") ?? "";
-      if (text.startsWith(line) || text.includes(`\n${line}`)) return true;
+    for (const name of [RECENT, RECENT_OLD]) {
+      const bytes = await readWhole(this.#disk, `${this.#directory}/${name}`, 4 * RECENT_FULL);
+      if (bytes && hasLine(bytes, base)) return true;
     }
     return false;
   }
 
-  #current(): Promise<Open> {
-    this.#open ??= this.#openFile();
-    const opening = this.#open;
-    opening.catch(() => {
-      if (this.#open === opening) this.#open = undefined;
-    });
-    return opening;
+  /** What is in the record survives from now on. */
+  async settle(): Promise<void> {
+    await this.#sync(await this.#enter());
   }
 
-  async #openFile(): Promise<Open> {
+  /** Lets go of the file; it is opened again when needed. */
+  async close(): Promise<void> {
+    const page = this.#page;
+    this.#page = undefined;
+    await (await page?.catch(() => undefined))?.retire();
+  }
+
+  async #abandon(page: Page): Promise<void> {
+    const newest = this.#page;
+    if (newest && (await newest.catch(() => undefined)) === page && this.#page === newest) {
+      this.#page = undefined;
+      await page.retire();
+    }
+    await page.leave();
+  }
+
+  async #sync(page: Page): Promise<void> {
+    try {
+      await page.gate.pass();
+    } finally {
+      await page.leave();
+    }
+  }
+
+  /** The newest page, entered. */
+  async #enter(): Promise<Page> {
+    for (;;) {
+      const opening = (this.#page ??= this.#open());
+      const page = await opening.catch((trouble: unknown) => {
+        if (this.#page === opening) this.#page = undefined;
+        throw trouble;
+      });
+      // another one may have turned the page, or closed it, while we waited
+      if (this.#page !== opening) continue;
+      if (!page.full) {
+        page.enter();
+        return page;
+      }
+      this.#page = this.#turn(page);
+    }
+  }
+
+  async #open(): Promise<Page> {
     const path = `${this.#directory}/${RECENT}`;
     const file = await this.#disk.open(path).catch(async (trouble: unknown) => {
       if (codeOf(trouble) !== "ENOENT") throw trouble;
@@ -83,28 +138,30 @@ export class Recent {
       await this.#disk.syncDirectory(this.#directory);
       return made;
     });
-    return { file, gate: new SyncGate(() => file.sync()), size: await file.size(), users: 0 };
+    const size = await file.size();
+    const page = new Page(file, size);
+    // a crash may have cut the last line short
+    if (size > 0) await page.write(Buffer.from("\n"));
+    return page;
   }
 
-  /** A full record becomes the old one. Deliveries that use it still sync it by its descriptor. */
-  async #turn(full: Open): Promise<void> {
-    this.#open = undefined;
-    await full.gate.pass();
-    await this.#disk.rename(`${this.#directory}/${RECENT}`, `${this.#directory}/${RECENT}.old`);
-    await this.#disk.syncDirectory(this.#directory);
-    if (full.users === 0) await full.file.close();
+  /** A full page becomes the old one; those who wrote to it sync it by its descriptor. */
+  async #turn(full: Page): Promise<Page> {
+    await full.retire();
+    await this.#disk.rename(`${this.#directory}/${RECENT}`, `${this.#directory}/${RECENT_OLD}`);
+    return this.#open();
   }
+}
 
-  async #leave(open: Open): Promise<void> {
-    open.users--;
-    const current = this.#open && (await this.#open.catch(() => undefined));
-    if (open.users === 0 && current !== open) await open.file.close();
-  }
+const LF = 10;
+const NUL = 0;
 
-  /** Closes the file when nobody uses it; it is opened again when needed. */
-  async close(): Promise<void> {
-    const open = this.#open && (await this.#open.catch(() => undefined));
-    this.#open = undefined;
-    if (open && open.users === 0) await open.file.close();
+/** Lines begin behind a newline, or behind the hole (zeros) that a lost write has left. */
+function hasLine(bytes: Buffer, base: string): boolean {
+  const line = Buffer.from(`${base}\n`, "latin1");
+  for (let at = bytes.indexOf(line); at >= 0; at = bytes.indexOf(line, at + 1)) {
+    const before = at === 0 ? LF : bytes[at - 1];
+    if (before === LF || before === NUL) return true;
   }
+  return false;
 }

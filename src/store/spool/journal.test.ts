@@ -3,6 +3,7 @@ import test from "node:test";
 import { BrokenDisk } from "#test/support/brokendisk.ts";
 import { settle } from "#test/support/clock.ts";
 import { ended, head, SEGMENT, testSpool } from "#test/support/spool.ts";
+import { BLOCK, formatHeader, segmentName } from "./record.ts";
 import { openBody, readRecord } from "./source.ts";
 
 const body = (text = "body") => [Buffer.from(text)];
@@ -235,4 +236,23 @@ test("bodies without a message are removed at start", async () => {
   const left = disk.crash(1, 0);
   await testSpool(left);
   assert.deepEqual(await left.list("spool/body"), ["1-1"]);
+});
+
+test("a copy of a header that tells of an earlier life is replaced at start, and what was read is synced", async () => {
+  const disk = new BrokenDisk();
+  const first = await testSpool(disk);
+  await first.journal.add(head("1-1"), [Buffer.from("body")]);
+  await first.journal.close();
+  const name = `spool/journal/${segmentName(0)}`;
+  const header = formatHeader({ generation: 0, floor: 0, nonce: Buffer.alloc(8, 7) });
+  disk.spoil(name, (content) => header.copy(content, BLOCK, 0, BLOCK));
+  const left = disk.killed(1);
+  const again = await testSpool(left);
+  assert.deepEqual([...again.recovered.messages.keys()], ["1-1"]);
+  await again.journal.close();
+  // now the other copy goes bad: this one must tell of the same life
+  left.spoil(name, (content) => content.fill(0, 0, BLOCK));
+  const last = await testSpool(left.crash(1, 0));
+  assert.deepEqual([...last.recovered.messages.keys()], ["1-1"]);
+  await last.journal.close();
 });

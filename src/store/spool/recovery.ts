@@ -7,6 +7,7 @@ import type { Place } from "./place.ts";
 import {
   END,
   FIRST,
+  formatHeader,
   type Life,
   MESSAGE,
   messageParts,
@@ -25,7 +26,7 @@ export interface FoundSegment {
 }
 
 export interface Recovered {
-  /** In the order in which they arrived in the journal. */
+  /** In no particular order. */
   readonly messages: ReadonlyMap<string, Stored>;
   /** In the order of their generations. */
   readonly segments: readonly FoundSegment[];
@@ -78,8 +79,9 @@ class Reader implements Recovered {
       const number = segmentNumber(name);
       if (number !== undefined) await this.#header(name, number);
     }
+    await disk.syncDirectory(this.#journal);
     this.segments.sort((a, b) => a.life.generation - b.life.generation);
-    const window = this.segments.length > 0 ? scanWindow() : undefined;
+    const window = scanWindow(this.segments.reduce((most, { size }) => Math.max(most, size), 0));
     for (const segment of this.segments) await this.#scan(segment, window);
   }
 
@@ -95,6 +97,7 @@ class Reader implements Recovered {
       await file.read(bytes, 0, FIRST, 0);
       const life = parseHeader(bytes);
       if (!life) return await this.#headless(name, file);
+      await settleHeader(file, life, bytes);
       this.lastGeneration = Math.max(this.lastGeneration, life.generation);
       this.lastPrefix = Math.max(this.lastPrefix, life.floor);
       this.segments.push({ number, life, size: await file.size() });
@@ -121,7 +124,7 @@ class Reader implements Recovered {
     this.#damage(aside);
   }
 
-  async #scan(segment: FoundSegment, window: Buffer | undefined): Promise<void> {
+  async #scan(segment: FoundSegment, window: Buffer): Promise<void> {
     const file = await this.#open(path.basename(this.#name(segment)));
     const bad: (readonly [number, number])[] = [];
     try {
@@ -222,6 +225,16 @@ class Reader implements Recovered {
       if (codeOf(thrown) !== "EEXIST") this.#damage(`journal/${this.#name(segment)}`);
     }
   }
+}
+
+/**
+ * Makes what can be read durable (Q12). A copy of the header that tells of another life is replaced: were it the only one left
+ * after damage to the other, it would bring back records that have long been settled elsewhere (Q6).
+ */
+async function settleHeader(file: DiskFile, life: Life, bytes: Buffer): Promise<void> {
+  const header = formatHeader(life);
+  if (!bytes.equals(header)) await file.write([header], 0);
+  await file.sync();
 }
 
 interface RecordAt {

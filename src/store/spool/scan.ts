@@ -45,9 +45,9 @@ export async function scanSegment(
   }
 }
 
-/** Scratch space for `scanSegment`. */
-export function scanWindow(): Buffer {
-  return Buffer.allocUnsafeSlow(WINDOW);
+/** Scratch space for `scanSegment` on segments up to this size. */
+export function scanWindow(size = WINDOW): Buffer {
+  return Buffer.allocUnsafeSlow(Math.min(size, WINDOW));
 }
 
 /** The length of the valid record at `at`, or 0. */

@@ -1,0 +1,211 @@
+// Peer: one connection to a mail server: greeting, EHLO, STARTTLS, and commands with their answers.
+
+import tls from "node:tls";
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { messageOf, Trouble } from "#base/problem.ts";
+import type { Conn } from "#sys/conn.ts";
+import { nextOf } from "#sys/conn.ts";
+import { connect } from "#sys/connect.ts";
+import type { Status } from "#wire/envelope.ts";
+import { type Answer, AnswerReader, answerText, parseExtensions } from "#wire/smtp/answer.ts";
+import type { Target } from "./route.ts";
+
+export interface PeerOptions {
+  readonly clock: Clock;
+  readonly hostname: string;
+  readonly sourceAddress: string;
+  /** Longest waits; `limits.remote` outside tests. */
+  readonly waits: Waits;
+}
+
+export type Waits = Readonly<
+  Record<"connect" | "greeting" | "command" | "dataStart" | "dataEnd" | "whole", number>
+>;
+
+/** A server that is of no use now: the next one is tried. */
+interface Useless {
+  readonly kind: "useless";
+  readonly why: Status;
+}
+
+/** One context for all connections: certificates of opportunistic TLS are not judged, so no roots are read (RFC 7435). */
+const context = tls.createSecureContext({ ca: [] });
+
+export class Peer {
+  readonly target: Target;
+  readonly #conn: Conn;
+  readonly #options: PeerOptions;
+  #reader = new AnswerReader();
+  #extensions: ReadonlyMap<string, string> = new Map();
+  /** Why it says goodbye: a 421 that was seen. */
+  farewell: Answer | undefined;
+  /** Transactions done. */
+  messages = 0;
+
+  constructor(target: Target, conn: Conn, options: PeerOptions) {
+    this.target = target;
+    this.#conn = conn;
+    this.#options = options;
+  }
+
+  get secured(): boolean {
+    return this.#conn.tls !== undefined;
+  }
+
+  get waits(): Waits {
+    return this.#options.waits;
+  }
+
+  offers(extension: string): boolean {
+    return this.#extensions.has(extension);
+  }
+
+  /** It has said what it was asked for, and not goodbye. */
+  get quiet(): boolean {
+    return !this.farewell && this.#reader.rest === 0;
+  }
+
+  /** Runs `work`; the connection is cut when it takes too long in all. */
+  async within<T>(work: () => Promise<T>): Promise<T> {
+    const timer = this.#options.clock.after(this.waits.whole, () => this.destroy());
+    try {
+      return await work();
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** The largest message it takes, when it says so (RFC 1870; 0 says nothing). */
+  get largest(): number | undefined {
+    const size = Number(this.#extensions.get("SIZE") || Number.NaN);
+    return size > 0 ? size : undefined;
+  }
+
+  /** Sends and reads one answer. Trouble: lost, silent, or no SMTP. */
+  async ask(line: string, ms: number): Promise<Answer> {
+    await this.write(line);
+    return this.answer(ms);
+  }
+
+  async answer(ms: number): Promise<Answer> {
+    const next = await nextOf(this.#reader, this.#conn, ms);
+    if (!next) throw new Trouble("talk to the server", "the connection was closed", { code: "closed" });
+    if (!next.ok) {
+      this.destroy();
+      throw new Trouble("talk to the server", `the server sent ${next.error}`, { code: "garbage" });
+    }
+    // RFC 5321 §3.8: it closes after this, whatever it was the answer to
+    if (next.value.code === 421) this.farewell = next.value;
+    return next.value;
+  }
+
+  async write(data: string | Buffer): Promise<void> {
+    await this.#conn.write(data);
+  }
+
+  /** Ends politely, without waiting for the answer. */
+  quit(): void {
+    // what can fail here fails for nobody
+    this.#conn.write("QUIT\r\n")?.catch(() => {});
+    this.#conn.end();
+  }
+
+  destroy(): void {
+    this.#conn.destroy();
+  }
+
+  /** Greeting, EHLO and, if it is offered, TLS; then it is ready for MAIL. "clear": TLS failed, a new connection without is worth it. */
+  async begin(tryTls: boolean): Promise<"ready" | "clear" | Useless> {
+    const greeting = await this.answer(this.waits.greeting);
+    if (greeting.code !== 220) return this.#useless("greeted with", greeting);
+    const hello = await this.#hello();
+    if (hello !== "ready" || !tryTls || !this.offers("STARTTLS")) return hello;
+    try {
+      return await this.#secure();
+    } catch (trouble) {
+      if (trouble instanceof Trouble) return "clear";
+      throw trouble;
+    }
+  }
+
+  async #secure(): Promise<"ready" | "clear" | Useless> {
+    const start = await this.ask("STARTTLS\r\n", this.waits.command);
+    // RFC 3207 §4: anything but 220 leaves the session as it is
+    if (start.code !== 220) return this.farewell ? this.#useless("answered STARTTLS with", start) : "ready";
+    // what was sent in clear behind the answer would be taken for encrypted (CVE-2011-0411)
+    if (this.#reader.rest > 0) return "clear";
+    await this.#conn.secureClient(this.target.host, { secureContext: context });
+    this.#reader = new AnswerReader();
+    // RFC 3207 §4.2: what was said before TLS is forgotten
+    return this.#hello();
+  }
+
+  async #hello(): Promise<"ready" | Useless> {
+    const { hostname } = this.#options;
+    const hello = await this.ask(`EHLO ${hostname}\r\n`, this.waits.command);
+    if (isPositive(hello)) {
+      if (hello.lines[0]?.split(" ")[0]?.toLowerCase() === hostname.toLowerCase()) return this.#ourselves();
+      this.#extensions = parseExtensions(hello);
+      return "ready";
+    }
+    if (hello.code < 500) return this.#useless("answered EHLO with", hello);
+    // RFC 5321 §3.2: servers of before 1995
+    const old = await this.ask(`HELO ${hostname}\r\n`, this.waits.command);
+    this.#extensions = new Map();
+    return isPositive(old) ? "ready" : this.#useless("answered HELO with", old);
+  }
+
+  #ourselves(): Useless {
+    const text = `${nameOf(this.target)} calls itself ${this.#options.hostname}, as we do: mail would loop`;
+    return { kind: "useless", why: { code: "4.4.6", text } };
+  }
+
+  /** Even a 5xx here is no verdict on the message: another server, or another time, may take it. */
+  #useless(did: string, answer: Answer): Useless {
+    const text = `${nameOf(this.target)} ${did}: ${answerText(answer, limits.queue.statusText)}`;
+    return { kind: "useless", why: { code: temporary(answer.enhanced) ?? "4.3.2", text } };
+  }
+}
+
+const temporary = (enhanced: string | undefined): string | undefined =>
+  enhanced?.startsWith("5") ? `4${enhanced.slice(1)}` : enhanced;
+
+export const isPositive = ({ code }: Answer): boolean => code >= 200 && code < 300;
+
+export const nameOf = ({ host, address }: Target): string =>
+  host === address ? `[${address}]` : `${host} [${address}]`;
+
+/** A peer that is ready for MAIL, or why there is none at this target. Never rejects for what the network or the server does. */
+export async function openPeer(target: Target, options: PeerOptions): Promise<Peer | Useless> {
+  for (const tryTls of [true, false]) {
+    const opened = await openOnce(target, options, tryTls);
+    if (opened !== "clear") return opened;
+  }
+  return { kind: "useless", why: { code: "4.7.5", text: `${nameOf(target)} cannot do TLS` } };
+}
+
+const begin = (peer: Peer, tryTls: boolean) => peer.within(() => peer.begin(tryTls));
+
+async function openOnce(
+  target: Target,
+  options: PeerOptions,
+  tryTls: boolean,
+): Promise<Peer | "clear" | Useless> {
+  let peer: Peer | undefined;
+  try {
+    const { address, port } = target;
+    const conn = await connect({ address, port, source: options.sourceAddress, ms: options.waits.connect });
+    peer = new Peer(target, conn, options);
+    const begun = await begin(peer, tryTls);
+    if (begun === "ready") return peer;
+    if (begun === "clear") peer.destroy();
+    else peer.quit();
+    return begun;
+  } catch (trouble) {
+    peer?.destroy();
+    if (!(trouble instanceof Trouble)) throw trouble;
+    const text = `${nameOf(target)}: ${messageOf(trouble)}`;
+    return { kind: "useless", why: { code: peer ? "4.4.2" : "4.4.1", text } };
+  }
+}

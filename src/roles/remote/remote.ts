@@ -1,0 +1,173 @@
+// Remote: one message for the recipients of one domain: finds its servers, tries them in order, reports an outcome for each recipient.
+
+import { limits } from "#base/limits.ts";
+import { messageOf } from "#base/problem.ts";
+import type { Logger } from "#log/logger.ts";
+import type { Resolver } from "#sys/resolver.ts";
+import type { Delivered, Delivery } from "#talk/deliver.ts";
+import type { Outcome, Status } from "#wire/envelope.ts";
+import { formatAddress } from "#wire/smtp/request.ts";
+import { openPeer, type Peer, type PeerOptions } from "./peer.ts";
+import { Pool } from "./pool.ts";
+import { type RouteOptions, route, type Target } from "./route.ts";
+import { type Addressee, type Done, type Letter, type LetterBody, transact } from "./transaction.ts";
+
+export interface SpoolBody extends LetterBody {
+  close(): Promise<void>;
+}
+
+export interface RemoteOptions extends PeerOptions, Omit<RouteOptions, "resolver"> {
+  readonly log: Logger;
+  readonly resolver: Resolver;
+  /** The body of a message; Trouble when it cannot be read. */
+  readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
+}
+
+type Outcomes = Map<number, Outcome>;
+
+export class Remote {
+  readonly #pool: Pool;
+  #options: RemoteOptions;
+
+  constructor(options: RemoteOptions) {
+    this.#options = options;
+    this.#pool = new Pool(options.clock);
+  }
+
+  /** Settings as they are from now on; connections that are open stay. */
+  set options(options: RemoteOptions) {
+    this.#options = options;
+  }
+
+  /** An outcome for each recipient; never rejects for what the world does. */
+  async deliver(delivery: Delivery): Promise<Delivered> {
+    const outcomes: Outcomes = new Map();
+    const sender = formatAddress(delivery.sender);
+    const addressees = delivery.recipients.flatMap(({ index, address }): Addressee[] => {
+      const path = formatAddress(address);
+      if (path.ok && sender.ok) return [{ index, path: path.value }];
+      // no server can be told of it
+      const code = sender.ok ? "5.1.3" : "5.1.7";
+      const what = sender.ok ? "recipient" : "sender";
+      outcomes.set(index, { kind: "failed", why: { code, text: `The ${what} cannot be written in SMTP` } });
+      return [];
+    });
+    if (sender.ok && addressees.length > 0)
+      await this.#send(delivery, { sender: sender.value, addressees }, outcomes);
+    return { outcomes: [...outcomes].map(([index, outcome]) => ({ index, outcome })) };
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  async #send(
+    delivery: Delivery,
+    { sender, addressees }: { readonly sender: string; readonly addressees: readonly Addressee[] },
+    outcomes: Outcomes,
+  ): Promise<void> {
+    let body: SpoolBody;
+    try {
+      body = await this.#options.openBody(delivery.place);
+    } catch (thrown) {
+      this.#options.log.event("trouble", { id: delivery.id, text: messageOf(thrown) });
+      const why = { code: "4.3.0", text: "The message cannot be read from the spool now" };
+      for (const { index } of addressees) outcomes.set(index, { kind: "deferred", why });
+      return;
+    }
+    try {
+      const letter: Letter = { sender, eightBit: delivery.body === "8bitmime", body };
+      for (let first = 0; first < addressees.length; first += limits.remote.recipients) {
+        const batch = addressees.slice(first, first + limits.remote.recipients);
+        for (const [index, outcome] of await this.#batch(delivery, letter, batch))
+          outcomes.set(index, outcome);
+      }
+    } finally {
+      await body.close().catch(() => {
+        // it was only read from
+      });
+    }
+  }
+
+  /** The first server that talks to us decides. */
+  async #batch(
+    delivery: Delivery,
+    letter: Letter,
+    batch: readonly Addressee[],
+  ): Promise<ReadonlyMap<number, Outcome>> {
+    const { clock } = this.#options;
+    const end = clock.monotonic() + limits.remote.connecting;
+    let why: Status = { code: "4.4.1", text: `No mail exchanger of ${delivery.domain} could be reached` };
+    const targets = route(delivery.domain, this.#options);
+    for (;;) {
+      const next = await targets.next();
+      if (next.done) return settled(batch, next.value ?? { kind: "deferred", why });
+      const attempt = await this.#attempt(delivery.id, { target: next.value, letter, batch });
+      if ("outcomes" in attempt) return attempt.outcomes;
+      why = attempt.why;
+      if (clock.monotonic() >= end) return settled(batch, { kind: "deferred", why });
+    }
+  }
+
+  async #attempt(
+    id: string,
+    {
+      target,
+      letter,
+      batch,
+    }: { readonly target: Target; readonly letter: Letter; readonly batch: readonly Addressee[] },
+  ): Promise<Done | { readonly why: Status }> {
+    for (let waiting = this.#pool.take(target); waiting; waiting = this.#pool.take(target)) {
+      const done = await this.#transact(id, waiting, { letter, batch });
+      // it had died while it waited: nothing has happened yet
+      if (!done.untouched) return done;
+    }
+    const peer = await openPeer(target, this.#options);
+    if ("why" in peer) {
+      this.#note(id, target, { result: `${peer.why.code} ${peer.why.text}` });
+      return peer;
+    }
+    return this.#transact(id, peer, { letter, batch });
+  }
+
+  async #transact(
+    id: string,
+    peer: Peer,
+    { letter, batch }: { readonly letter: Letter; readonly batch: readonly Addressee[] },
+  ): Promise<Done> {
+    const reused = peer.messages > 0;
+    const { secured } = peer;
+    const done = await transact(peer, letter, batch);
+    peer.messages++;
+    if (done.usable) this.#pool.give(peer);
+    else peer.quit();
+    this.#note(id, peer.target, { tls: secured, reused, result: summary(done.outcomes) });
+    return done;
+  }
+
+  #note(
+    id: string,
+    { host, address }: Target,
+    { tls, reused, result }: { readonly tls?: boolean; readonly reused?: boolean; readonly result: string },
+  ): void {
+    this.#options.log.event("remote_attempt", {
+      id,
+      host,
+      ip: address,
+      tls,
+      reused: reused || undefined,
+      result,
+    });
+  }
+}
+
+function settled(batch: readonly Addressee[], outcome: Outcome): ReadonlyMap<number, Outcome> {
+  return new Map(batch.map(({ index }) => [index, outcome]));
+}
+
+/** Counts by kind: `delivered:2,failed:1`. */
+function summary(outcomes: ReadonlyMap<number, Outcome>): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of outcomes.values()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${kind}:${count}`).join(",");
+}

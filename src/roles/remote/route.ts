@@ -1,0 +1,142 @@
+// Route: which servers take mail for a domain, in the order to try them (RFC 5321 §5.1), or why there are none.
+
+import net from "node:net";
+import { limits } from "#base/limits.ts";
+import type { MxRecord, Resolver } from "#sys/resolver.ts";
+import type { Outcome, Status } from "#wire/envelope.ts";
+
+export interface Target {
+  /** Name of the exchanger, or its address when there is no name. */
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface RouteOptions {
+  readonly resolver: Resolver;
+  /** Our own name. */
+  readonly hostname: string;
+  readonly port: number;
+  /** "host", "host:port", "[address]:port" or "". */
+  readonly smarthost: string;
+  /** From 0 to 1, 1 not included. */
+  readonly random: () => number;
+}
+
+interface Hosts {
+  readonly kind: "hosts";
+  readonly hosts: readonly string[];
+  readonly port: number;
+  /** What it means when none of them has an address. */
+  readonly nowhere: Outcome;
+}
+
+const outcome = (kind: "deferred" | "failed", code: string, text: string): Outcome => ({
+  kind,
+  why: { code, text },
+});
+
+/** The targets one after the other, each looked up when it is wanted; returns the outcome that stands if none of them was there. */
+export async function* route(
+  domain: string,
+  options: RouteOptions,
+): AsyncGenerator<Target, Outcome | undefined> {
+  const found = await hostsOf(domain, options);
+  if (found.kind !== "hosts") return found;
+  let later: Status | undefined;
+  let count = 0;
+  for (const host of found.hosts.slice(0, limits.remote.exchangers)) {
+    const answer = await options.resolver.addresses(host);
+    if (answer.kind === "later")
+      later ??= { code: "4.4.3", text: `DNS does not answer for ${host}: ${answer.why}` };
+    if (answer.kind !== "found") continue;
+    for (const address of arrange(answer.records, options.random)) {
+      if (count++ >= limits.remote.addresses) return undefined;
+      yield { host, address, port: found.port };
+    }
+  }
+  if (count > 0) return undefined;
+  return later ? { kind: "deferred", why: later } : found.nowhere;
+}
+
+async function hostsOf(domain: string, options: RouteOptions): Promise<Hosts | Outcome> {
+  if (options.smarthost !== "") return smarthostOf(options);
+  const literal = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(domain)?.[1];
+  if (literal !== undefined) {
+    const nowhere = outcome("failed", "5.1.2", `${domain} is not an address`);
+    return net.isIP(literal) ? { kind: "hosts", hosts: [literal], port: options.port, nowhere } : nowhere;
+  }
+  const answer = await options.resolver.mx(domain);
+  switch (answer.kind) {
+    case "later":
+      return outcome("deferred", "4.4.3", `DNS does not answer for ${domain}: ${answer.why}`);
+    case "none": {
+      // RFC 5321 §5.1: a domain without MX is its own exchanger
+      const nowhere = outcome("failed", "5.1.2", `There is no host and no mail exchanger named ${domain}`);
+      return { kind: "hosts", hosts: [domain], port: options.port, nowhere };
+    }
+    case "found":
+      return exchangersOf(domain, answer.records, options);
+  }
+}
+
+function smarthostOf({ smarthost, port }: RouteOptions): Hosts {
+  const [, bracketed, plain = "", given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(smarthost) ?? [];
+  const host = bracketed ?? (plain || smarthost);
+  return {
+    kind: "hosts",
+    hosts: [host],
+    port: given === undefined ? port : Number(given),
+    // a mistake in our configuration is not the sender's
+    nowhere: outcome("deferred", "4.4.4", `The smarthost ${host} has no address`),
+  };
+}
+
+function exchangersOf(domain: string, records: readonly MxRecord[], options: RouteOptions): Hosts | Outcome {
+  const named = records.filter(({ exchange }) => exchange !== "" && exchange !== ".");
+  // RFC 7505 §3: it stands alone; beside others it says nothing
+  if (named.length === 0) return outcome("failed", "5.1.10", `${domain} takes no mail (its MX says so)`);
+  const own = named.filter(({ exchange }) => same(exchange, options.hostname));
+  // RFC 5321 §5.1: what is not better than ourselves would come back to us
+  const best = Math.min(...own.map(({ preference }) => preference));
+  const better = named.filter(({ preference }) => preference < best);
+  if (better.length === 0) {
+    const text = `We are the best mail exchanger for ${domain}, but it is not one of our domains`;
+    return outcome("deferred", "4.4.6", text);
+  }
+  return {
+    kind: "hosts",
+    hosts: inOrder(better, options.random).map(({ exchange }) => exchange),
+    port: options.port,
+    nowhere: outcome("failed", "5.4.4", `None of the mail exchangers of ${domain} has an address`),
+  };
+}
+
+const same = (one: string, other: string): boolean =>
+  one.toLowerCase().replace(/\.$/, "") === other.toLowerCase();
+
+/** By preference; equals in random order, so that they share the load (RFC 5321 §5.1). */
+function inOrder(records: readonly MxRecord[], random: () => number): readonly MxRecord[] {
+  return shuffle(records, random).sort((one, other) => one.preference - other.preference);
+}
+
+/** IPv6 and IPv4 by turns, so that a family that does not work here costs one attempt. */
+function arrange(addresses: readonly string[], random: () => number): readonly string[] {
+  const mixed = shuffle(addresses, random);
+  const six = mixed.filter((address) => net.isIPv6(address));
+  const four = mixed.filter((address) => !net.isIPv6(address));
+  return mixed.flatMap((_, at) => [six[at], four[at]]).filter((address) => address !== undefined);
+}
+
+/** Fisher and Yates. */
+function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const mixed = [...items];
+  for (let last = mixed.length - 1; last > 0; last--) {
+    const pick = Math.floor(random() * (last + 1));
+    const [one, other] = [mixed[last], mixed[pick]];
+    if (one === undefined || other === undefined) continue;
+    mixed[last] = other;
+    mixed[pick] = one;
+  }
+  return mixed;
+}

@@ -1,0 +1,239 @@
+// Transaction: one message for some recipients over a connection that is ready (RFC 5321 §3.3), pipelined when the server takes it
+// (RFC 2920). Whatever happens, every recipient gets an outcome.
+
+import { limits } from "#base/limits.ts";
+import { messageOf, Trouble } from "#base/problem.ts";
+import type { Outcome, Status } from "#wire/envelope.ts";
+import { Stuffer } from "#wire/message/stuff.ts";
+import { type Answer, answerText } from "#wire/smtp/answer.ts";
+import { beyondAscii, formatMail, formatRcpt } from "#wire/smtp/request.ts";
+import { isPositive, nameOf, type Peer } from "./peer.ts";
+
+export interface LetterBody {
+  readonly size: number;
+  /** All of it, when it is small. */
+  readonly whole: Buffer | undefined;
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** A recipient whose path is written as RFC 5321 wants it. */
+export interface Addressee {
+  readonly index: number;
+  readonly path: string;
+}
+
+export interface Letter {
+  /** Path of the sender, "" for none. */
+  readonly sender: string;
+  readonly eightBit: boolean;
+  readonly body: LetterBody;
+}
+
+export interface Done {
+  readonly outcomes: ReadonlyMap<number, Outcome>;
+  /** The connection can take another transaction. */
+  readonly usable: boolean;
+  /** The server had gone before it answered anything: nothing has happened, another connection may be tried. */
+  readonly untouched: boolean;
+}
+
+/** Wait for what a server said before it closed, ms. */
+const LAST_WORD = 1000;
+
+/** A body of ours that cannot be read: our trouble, not the server's. */
+class Unreadable extends Error {}
+
+export function transact(peer: Peer, letter: Letter, addressees: readonly Addressee[]): Promise<Done> {
+  return new Transaction(peer, letter, addressees).run();
+}
+
+class Transaction {
+  readonly #peer: Peer;
+  readonly #letter: Letter;
+  readonly #outcomes = new Map<number, Outcome>();
+  #left: readonly Addressee[];
+  #answers = 0;
+  #dotSent = false;
+  #ended = false;
+
+  constructor(peer: Peer, letter: Letter, addressees: readonly Addressee[]) {
+    this.#peer = peer;
+    this.#letter = letter;
+    this.#left = addressees;
+  }
+
+  async run(): Promise<Done> {
+    try {
+      this.#sift();
+      if (this.#left.length > 0) await this.#peer.within(() => this.#steps());
+      // nothing was said: the connection is as it was
+      else this.#ended = true;
+    } catch (thrown) {
+      this.#peer.destroy();
+      this.#settleAll({ kind: "deferred", why: this.#whyBroken(thrown) });
+    }
+    const untouched = this.#answers === 0 || (this.#answers === 1 && this.#peer.farewell !== undefined);
+    const usable = this.#ended && this.#peer.quiet;
+    return { outcomes: this.#outcomes, usable, untouched: untouched && !usable };
+  }
+
+  /** What the server's EHLO rules out. */
+  #sift(): void {
+    const { body, sender } = this.#letter;
+    const name = nameOf(this.#peer.target);
+    const { largest } = this.#peer;
+    if (largest !== undefined && body.size > largest) {
+      // RFC 1870 §6.1: no need to ask
+      const text = `The message has ${body.size} bytes; ${name} takes at most ${largest}`;
+      this.#settleAll({ kind: "failed", why: { code: "5.3.4", text } });
+    }
+    if (this.#peer.offers("SMTPUTF8")) return;
+    // RFC 6531 §3.2: such an address must not be sent to a server that does not know them
+    const text = `${name} takes no addresses with other than ASCII letters`;
+    for (const each of this.#left)
+      if (beyondAscii(sender) || beyondAscii(each.path))
+        this.#settle(each, { kind: "failed", why: { code: "5.6.7", text } });
+  }
+
+  async #steps(): Promise<void> {
+    const peer = this.#peer;
+    const { command, dataStart } = peer.waits;
+    const pipelined = peer.offers("PIPELINING");
+    const lines = [this.#mail(), ...this.#left.map(({ path }) => formatRcpt(path)), "DATA\r\n"];
+    // RFC 2920 §3.1: DATA last; a group of at most limits.remote.recipients fits into any socket's buffer
+    if (pipelined) await peer.write(lines.join(""));
+    const ask = (line: number, ms: number) => this.#answer(pipelined ? "" : (lines[line] ?? ""), ms);
+
+    const mail = await ask(0, command);
+    const refused = isPositive(mail) ? undefined : this.#verdict(mail, "MAIL");
+    if (refused && !pipelined) return this.#giveUp(refused);
+    const asked = this.#left;
+    for (const [at, addressee] of asked.entries()) {
+      const answer = await ask(at + 1, command);
+      if (refused || isPositive(answer)) continue;
+      this.#settle(addressee, this.#verdict(answer, "RCPT"));
+    }
+    if (this.#left.length === 0 && !pipelined) return this.#reset();
+    const data = await ask(lines.length - 1, dataStart);
+    if (refused) this.#settleAll(refused);
+    const wanted = this.#left.length > 0;
+    if (data.code !== 354) {
+      this.#settleAll(this.#verdict(data, "DATA"));
+      return this.#reset();
+    }
+    // RFC 2920 §3.1: DATA was taken though nobody is to get it: an empty message ends it
+    const end = await this.#finish(wanted);
+    this.#settleAll(isPositive(end) ? this.#delivered(end) : this.#verdict(end, "the message"));
+  }
+
+  /** Sends the body, or none, and its end; what the server says to it. */
+  async #finish(wanted: boolean): Promise<Answer> {
+    try {
+      if (wanted) await this.#body();
+      else await this.#peer.write(".\r\n");
+    } catch (thrown) {
+      if (!(thrown instanceof Trouble)) throw thrown;
+      // some servers say no and close before they have read it all
+      const early = await this.#peer.answer(LAST_WORD).catch(() => undefined);
+      if (!early || early.code < 400) throw thrown;
+      return early;
+    }
+    const end = await this.#answer("", this.#peer.waits.dataEnd);
+    this.#ended = true;
+    return end;
+  }
+
+  #mail(): string {
+    const { sender, body, eightBit } = this.#letter;
+    const peer = this.#peer;
+    return formatMail(sender, {
+      size: peer.offers("SIZE") ? body.size : undefined,
+      // to a server without 8BITMIME it goes as it is: all but museum pieces take it, and a bounce would help nobody
+      eightBit: eightBit && peer.offers("8BITMIME"),
+      utf8: beyondAscii(sender) || this.#left.some(({ path }) => beyondAscii(path)),
+    });
+  }
+
+  async #body(): Promise<void> {
+    const { body } = this.#letter;
+    const stuffer = new Stuffer();
+    if (body.whole) {
+      const sent = Buffer.concat([stuffer.feed(body.whole), stuffer.end()]);
+      this.#dotSent = true;
+      return this.#peer.write(sent);
+    }
+    for await (const chunk of readable(body.chunks())) {
+      const sent = stuffer.feed(chunk);
+      if (sent.length > 0) await this.#peer.write(sent);
+    }
+    this.#dotSent = true;
+    await this.#peer.write(stuffer.end());
+  }
+
+  async #answer(line: string, ms: number): Promise<Answer> {
+    const answer = line === "" ? await this.#peer.answer(ms) : await this.#peer.ask(line, ms);
+    this.#answers++;
+    return answer;
+  }
+
+  async #giveUp(outcome: Outcome): Promise<void> {
+    this.#settleAll(outcome);
+    await this.#reset();
+  }
+
+  /** The server may remember a sender: that ends before the next transaction. */
+  async #reset(): Promise<void> {
+    if (this.#peer.farewell) return;
+    this.#ended = isPositive(await this.#peer.ask("RSET\r\n", this.#peer.waits.command));
+  }
+
+  #settle(addressee: Addressee, outcome: Outcome): void {
+    this.#outcomes.set(addressee.index, outcome);
+    this.#left = this.#left.filter((each) => each !== addressee);
+  }
+
+  #settleAll(outcome: Outcome): void {
+    for (const { index } of this.#left) this.#outcomes.set(index, outcome);
+    this.#left = [];
+  }
+
+  #delivered(end: Answer): Outcome {
+    return { kind: "delivered", by: this.#said("took it", end) };
+  }
+
+  /** What an answer that is not positive means: 5xx is final, all else is not. */
+  #verdict(answer: Answer, to: string): Outcome {
+    const final = answer.code >= 500;
+    const code = answer.enhanced?.startsWith(final ? "5" : "4")
+      ? answer.enhanced
+      : final
+        ? "5.0.0"
+        : answer.code >= 400
+          ? "4.0.0"
+          : "4.5.0";
+    return { kind: final ? "failed" : "deferred", why: { code, text: this.#said(`answered ${to}`, answer) } };
+  }
+
+  #said(did: string, answer: Answer): string {
+    return `${nameOf(this.#peer.target)} ${did}: ${answerText(answer, limits.queue.statusText - 400)}`;
+  }
+
+  #whyBroken(thrown: unknown): Status {
+    if (thrown instanceof Unreadable) return { code: "4.3.0", text: "The message cannot be read now" };
+    if (!(thrown instanceof Trouble)) throw thrown;
+    const { farewell } = this.#peer;
+    const name = nameOf(this.#peer.target);
+    const why = farewell ? answerText(farewell, limits.queue.statusText - 600) : messageOf(thrown);
+    // RFC 5321 §6.1: it may have the message; the next attempt may bring it twice, giving up would lose it
+    const duplicate = this.#dotSent ? "Possible duplicate! " : "";
+    return { code: "4.4.2", text: `${duplicate}The connection to ${name} broke: ${why}` };
+  }
+}
+
+async function* readable(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  try {
+    yield* chunks;
+  } catch (thrown) {
+    throw new Unreadable("Cannot read the body", { cause: thrown });
+  }
+}

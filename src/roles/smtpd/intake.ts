@@ -1,0 +1,247 @@
+// One message on its way from the client to the queue: its header is looked through, then it streams on, never whole in memory.
+
+import { limits } from "#base/limits.ts";
+import { Trouble } from "#base/problem.ts";
+import { INJECT_DEADLINE, type Injection, type InjectResult } from "#talk/inject.ts";
+import type { Envelope } from "#wire/envelope.ts";
+import { formatReceived } from "#wire/message/received.ts";
+import { formatDate } from "#wire/message/rfcdate.ts";
+import { notQueued, queued, replies } from "#wire/smtp/replies.ts";
+import type { Reply } from "#wire/smtp/reply.ts";
+import { type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
+import type { Connection, Transaction } from "./state.ts";
+
+/** Bytes of body that are gathered before they are handed on; a message up to this leaves in one piece. */
+const GATHER = 32 * 1024;
+
+/** Small pieces (dots, slow clients) are put together when there are so many. */
+const PIECES = 64;
+
+const EMPTY = Buffer.alloc(0);
+const CRLF = Buffer.from("\r\n");
+
+interface Header {
+  readonly bytes: Buffer;
+  readonly scan: HeaderScan;
+}
+
+export class Intake {
+  readonly #connection: Connection;
+  readonly #transaction: Transaction;
+  /** The header section while it is incomplete; grows by doubling. */
+  #head: Buffer = EMPTY;
+  #headSize = 0;
+  #header: Header | undefined;
+  #pieces: Buffer[] = [];
+  #pending = 0;
+  #size = 0;
+  #injection: Injection | undefined;
+  /** Why the message will be refused; what still arrives is thrown away. */
+  #refusal: Reply | undefined;
+
+  constructor(connection: Connection, transaction: Transaction) {
+    this.#connection = connection;
+    this.#transaction = transaction;
+  }
+
+  /** Whether enough is gathered for `pour`. */
+  get full(): boolean {
+    return this.#pending >= GATHER;
+  }
+
+  /** Decides the answer; the first reason stays. */
+  refuse(reply: Reply): void {
+    if (this.#refusal) return;
+    this.#refusal = reply;
+    this.#injection?.abort();
+    this.#injection = undefined;
+    this.#head = EMPTY;
+    this.#pieces = [];
+    this.#pending = 0;
+  }
+
+  /** Takes text without transport dots; a view, kept until it is poured. */
+  take(text: Buffer): void {
+    if (this.#refusal) return;
+    this.#size += text.length;
+    if (this.#size > this.#connection.door.maxSize) return this.refuse(replies.tooLarge);
+    if (this.#header) this.#gather(text);
+    else this.#takeHead(text);
+  }
+
+  /** Hands what is gathered to the queue, as fast as it takes it. Never rejects: trouble becomes the refusal. */
+  async pour(): Promise<void> {
+    const header = this.#header;
+    if (this.#refusal || !header) return;
+    try {
+      this.#injection ??= await this.#begin(header);
+      const injection = this.#injection;
+      if (injection.refused) return this.refuse(refusalOf(injection.refused));
+      let room = true;
+      for (const piece of this.#takePieces()) room = injection.write(piece);
+      if (!room) await this.#within(injection.drained());
+    } catch (thrown) {
+      this.#trouble(thrown);
+    }
+  }
+
+  /** The body has ended: the answer to it. */
+  async finish(): Promise<Reply> {
+    // a message without a blank line is all header
+    if (!this.#header && !this.#refusal) this.#endHead(this.#head.subarray(0, this.#headSize), EMPTY);
+    await this.pour();
+    const injection = this.#injection;
+    if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;
+    // from here on it is the queue's to keep or to drop
+    this.#injection = undefined;
+    try {
+      const result = await this.#within(injection.commit());
+      if (result.kind === "refused") return refusalOf(result);
+      this.#accepted(result.id);
+      return queued(result.id);
+    } catch (thrown) {
+      this.#trouble(thrown);
+      return replies.queueAway;
+    }
+  }
+
+  /** The client has gone in the middle: nothing of the message stays. */
+  abort(): void {
+    this.refuse(replies.timeout);
+  }
+
+  #gather(text: Buffer): void {
+    this.#pieces.push(text);
+    this.#pending += text.length;
+    if (this.#pieces.length >= PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
+  }
+
+  #takePieces(): readonly Buffer[] {
+    const pieces = this.#pieces;
+    const size = this.#pending;
+    this.#pieces = [];
+    this.#pending = 0;
+    // one frame for all but the largest: to copy so few bytes costs less than a frame
+    return pieces.length > 1 && size < 2 * GATHER ? [Buffer.concat(pieces)] : pieces;
+  }
+
+  // ---- header ----
+
+  #takeHead(text: Buffer): void {
+    // nearly always the header is whole in the first piece, and nothing is copied
+    if (this.#headSize === 0) {
+      const whole = headerEnd(text, 0);
+      if (whole >= 0) return this.#endHead(text.subarray(0, whole), text.subarray(whole));
+    }
+    const before = this.#headSize;
+    this.#grow(text);
+    const head = this.#head.subarray(0, this.#headSize);
+    // the blank line may have begun in the piece before
+    const end = headerEnd(head, before - 3);
+    if (end >= 0) this.#endHead(head.subarray(0, end), head.subarray(end));
+    else if (this.#headSize > limits.smtp.headerBytes) this.refuse(replies.headerTooLarge);
+  }
+
+  #grow(text: Buffer): void {
+    const size = this.#headSize + text.length;
+    if (size > this.#head.length) {
+      const doubled = Math.min(2 * this.#head.length, limits.smtp.headerBytes);
+      const larger = Buffer.allocUnsafe(Math.max(size, doubled, 1024));
+      this.#head.copy(larger, 0, 0, this.#headSize);
+      this.#head = larger;
+    }
+    text.copy(this.#head, this.#headSize);
+    this.#headSize = size;
+  }
+
+  #endHead(bytes: Buffer, rest: Buffer): void {
+    if (bytes.length > limits.smtp.headerBytes) return this.refuse(replies.headerTooLarge);
+    const scan = scanHeader(bytes);
+    if (scan.fields > limits.smtp.headerFields) return this.refuse(replies.tooManyFields);
+    if (scan.hops >= limits.smtp.hops) return this.refuse(replies.tooManyHops);
+    this.#header = { bytes, scan };
+    this.#head = EMPTY;
+    if (rest.length > 0) this.#gather(rest);
+  }
+
+  // ---- queue ----
+
+  /** Begins the injection and puts the header, with our own fields, in front of what is gathered. */
+  async #begin(header: Header): Promise<Injection> {
+    const { id, peers, session } = this.#connection;
+    const { sender, recipients, body } = this.#transaction;
+    const injection = await peers.begin(id, {
+      sender,
+      recipients: [...recipients].map((address) => ({ address })),
+      body,
+      submitted: session.account !== undefined,
+    } satisfies Envelope);
+    const front = this.#front(header, injection.id);
+    this.#pieces.unshift(...front);
+    for (const part of front) this.#pending += part.length;
+    return injection;
+  }
+
+  #front({ bytes, scan }: Header, id: string): readonly Buffer[] {
+    const { door, clock } = this.#connection;
+    const received = this.#received(id);
+    // a text without any field is all body: without a blank line its first line would be taken for a field
+    const blank = scan.fields === 0 && headerEnd(bytes, 0) !== CRLF.length ? [CRLF] : [];
+    if (door.class === "mx") return [Buffer.from(received), ...blank, bytes];
+    const date = scan.hasDate ? "" : `Date: ${formatDate(clock.now())}\r\n`;
+    const messageId = scan.hasMessageId ? "" : `Message-ID: <${id}@${door.hostname}>\r\n`;
+    return [Buffer.from(received + date + messageId), ...blank, ...withoutSecrets(bytes, scan.secret)];
+  }
+
+  #received(id: string): string {
+    const { stream, door, session, clock } = this.#connection;
+    const { recipients } = this.#transaction;
+    const [only] = recipients;
+    return formatReceived({
+      hello: session.hello?.name ?? "",
+      address: stream.address,
+      hostname: door.hostname,
+      extended: session.hello?.extended === true,
+      tls: stream.tls,
+      authenticated: session.account !== undefined,
+      id,
+      recipient: recipients.size === 1 ? only : undefined,
+      time: clock.now(),
+    });
+  }
+
+  #accepted(id: string): void {
+    const connection = this.#connection;
+    const { sender, recipients } = this.#transaction;
+    connection.messages++;
+    connection.log.event("smtp_accept", {
+      session: connection.id,
+      id,
+      sender: `<${sender}>`,
+      recipients: [...recipients].join(","),
+      size: this.#size,
+      user: connection.session.account?.name,
+    });
+  }
+
+  #trouble(thrown: unknown): void {
+    const trouble = Trouble.from("queue a message", thrown);
+    this.#connection.log.event("trouble", { session: this.#connection.id, reason: trouble.message });
+    this.refuse(replies.queueAway);
+  }
+
+  /** The queue may be slow, but not without end. */
+  #within<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#connection.clock.after(INJECT_DEADLINE, () =>
+        reject(Trouble.timeout("queue a message", INJECT_DEADLINE)),
+      );
+      const settled = () => timer.cancel();
+      promise.then(resolve, reject).finally(settled);
+    });
+  }
+}
+
+function refusalOf(result: InjectResult): Reply {
+  return result.kind === "refused" ? notQueued(result.reason, result.text) : replies.queueAway;
+}

@@ -1,0 +1,65 @@
+// Receives the text of DATA: undoes the dots, feeds the intake, holds the client to its time.
+
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { DotReader } from "#wire/dots.ts";
+import { badBody } from "#wire/smtp/replies.ts";
+import type { Intake } from "./intake.ts";
+
+export interface Source {
+  readonly clock: Clock;
+  /** The next bytes, by `end` on the monotonic clock; undefined: the client has gone. */
+  read(end: number): Promise<Buffer | "timeout" | undefined> | Buffer | "timeout" | undefined;
+}
+
+/**
+ * Feeds the intake up to the final dot, beginning with bytes that have arrived already; the bytes behind the dot. A flawed body is
+ * received to its real end and then refused. Trouble when the connection breaks.
+ */
+export async function receive(
+  intake: Intake,
+  arrived: Buffer,
+  source: Source,
+): Promise<Buffer | "timeout" | undefined> {
+  const dots = new DotReader();
+  const pace = new Pace(source.clock);
+  let chunk = arrived;
+  for (;;) {
+    const end = dots.feed(chunk, (text) => intake.take(text));
+    if (dots.flaw) intake.refuse(badBody(dots.flaw));
+    if (end >= 0) return chunk.subarray(end);
+    pace.count(chunk.length);
+    if (intake.full) {
+      await intake.pour();
+      // the time that the queue took is not the client's
+      pace.restart();
+    }
+    const read = source.read(pace.end);
+    const more = read instanceof Promise ? await read : read;
+    if (more === undefined || more === "timeout") return more;
+    chunk = more;
+  }
+}
+
+/** RFC 5321 §4.5.3.2.5 gives the client its time for each block; a byte now and then is no block. */
+class Pace {
+  readonly #clock: Clock;
+  #bytes = 0;
+  /** By when the next bytes must be there. */
+  end: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.end = clock.monotonic() + limits.smtp.bodyTimeout;
+  }
+
+  count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes >= limits.smtp.bodyBlock) this.restart();
+  }
+
+  restart(): void {
+    this.#bytes = 0;
+    this.end = this.#clock.monotonic() + limits.smtp.bodyTimeout;
+  }
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import test, { type TestContext } from "node:test";
+import { systemClock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { FakeClock } from "#test/support/clock.ts";
+import { startZone, type Zones } from "#test/support/zone.ts";
+import { NetworkResolver, type Resolver } from "./resolver.ts";
+
+async function resolverFor(context: TestContext, data: Zones) {
+  const zone = await startZone(data);
+  context.after(() => zone.close());
+  const clock = new FakeClock();
+  const resolver = new NetworkResolver({ servers: [zone.server], clock, timeout: 150, attempts: 2 });
+  return { zone, clock, resolver };
+}
+
+const zones: Zones = {
+  "example.org": {
+    MX: ["10 mx.example.org", "5 mx2.example.org"],
+    A: ["192.0.2.1"],
+    TXT: ["v=spf1 -all", ["a", "b"]],
+  },
+  "mx.example.org": { A: ["192.0.2.1", "192.0.2.2"], AAAA: ["2001:db8::1"] },
+  "v6.example.org": { AAAA: ["2001:db8::2"] },
+  "null.example.org": { MX: ["0 ."] },
+  "alias.example.org": { CNAME: "mx.example.org" },
+  "loop.example.org": { CNAME: "loop.example.org" },
+  "dangling.example.org": { CNAME: "gone.example.org" },
+  "fail.example.org": "servfail",
+  "refused.example.org": "refused",
+  "silent.example.org": "silent",
+  "garbage.example.org": "garbage",
+  "empty.example.org": {},
+  "1.2.0.192.in-addr.arpa": { PTR: ["mx.example.org"] },
+  "xn--exmple-cua.org": { A: ["192.0.2.9"] },
+  "_dmarc.example.org": { TXT: ["v=DMARC1"] },
+};
+
+const found = (...records: unknown[]) => ({ kind: "found", records });
+const rows: [what: string, ask: (resolver: Resolver) => Promise<unknown>, answer: unknown][] = [
+  [
+    "MX",
+    (r) => r.mx("example.org"),
+    found({ preference: 10, exchange: "mx.example.org" }, { preference: 5, exchange: "mx2.example.org" }),
+  ],
+  [
+    "a name with a last dot, in capitals",
+    (r) => r.mx("EXAMPLE.org."),
+    found({ preference: 10, exchange: "mx.example.org" }, { preference: 5, exchange: "mx2.example.org" }),
+  ],
+  ["the null MX", (r) => r.mx("null.example.org"), found({ preference: 0, exchange: "" })],
+  ["no such record", (r) => r.mx("empty.example.org"), { kind: "none" }],
+  ["no such name", (r) => r.mx("nothing.example.org"), { kind: "none" }],
+  ["both families", (r) => r.addresses("mx.example.org"), found("2001:db8::1", "192.0.2.1", "192.0.2.2")],
+  ["one family", (r) => r.addresses("v6.example.org"), found("2001:db8::2")],
+  ["neither", (r) => r.addresses("empty.example.org"), { kind: "none" }],
+  ["an alias", (r) => r.addresses("alias.example.org"), found("2001:db8::1", "192.0.2.1", "192.0.2.2")],
+  ["an alias of nothing", (r) => r.addresses("dangling.example.org"), { kind: "none" }],
+  ["an address", (r) => r.addresses("192.0.2.77"), found("192.0.2.77")],
+  ["an international name", (r) => r.addresses("exämple.org"), found("192.0.2.9")],
+  ["PTR", (r) => r.ptr("192.0.2.1"), found("mx.example.org")],
+  ["PTR of no address", (r) => r.ptr("example.org"), { kind: "none" }],
+  ["TXT", (r) => r.txt("example.org"), found("v=spf1 -all", "ab")],
+  ["a name with an underscore", (r) => r.txt("_dmarc.example.org"), found("v=DMARC1")],
+  ["an empty name", (r) => r.mx(""), { kind: "none" }],
+  ["a name that cannot be", (r) => r.mx("a..b"), { kind: "none" }],
+  ["a label that is too long", (r) => r.mx(`${"a".repeat(64)}.org`), { kind: "none" }],
+  ["a name with a space", (r) => r.mx("a b.org"), { kind: "none" }],
+];
+
+test("a question is answered with what the zone has, or that it has none", async (context) => {
+  const { resolver } = await resolverFor(context, zones);
+  for (const [what, ask, answer] of rows) assert.deepEqual(await ask(resolver), answer, what);
+});
+
+test("whatever goes wrong is later, and is asked anew", async (context) => {
+  const { resolver, zone } = await resolverFor(context, zones);
+  for (const name of ["fail", "refused", "silent", "loop", "garbage"]) {
+    assert.equal((await resolver.mx(`${name}.example.org`)).kind, "later", name);
+  }
+  assert.equal((await resolver.addresses("fail.example.org")).kind, "later");
+  zone.replace({ "fail.example.org": { MX: ["1 a.example"] } });
+  assert.equal((await resolver.mx("fail.example.org")).kind, "found");
+});
+
+test("without a server every answer is later", async (context) => {
+  const { resolver, zone } = await resolverFor(context, zones);
+  await zone.close();
+  zone.close = async () => {};
+  assert.equal((await resolver.mx("example.org")).kind, "later");
+});
+
+test("answers that do not fit are fetched by TCP, and no more of them than the limit are kept", async (context) => {
+  const many = Array.from({ length: limits.dns.records + 100 }, (_, n) => `10.1.${n >> 8}.${n & 255}`);
+  const { resolver, zone } = await resolverFor(context, { "many.example.org": { A: many } });
+  const answer = await resolver.addresses("many.example.org");
+  assert.equal(answer.kind === "found" && answer.records.length, limits.dns.records);
+  assert.ok(zone.asked.includes("tcp A many.example.org"));
+});
+
+test("an answer is kept as long as it lives, at most a minute, and none shorter", async (context) => {
+  const { resolver, zone, clock } = await resolverFor(context, {
+    "short.example.org": { A: ["192.0.2.1"], ttl: 2 },
+    "long.example.org": { MX: ["1 a.example"], ttl: 86_400 },
+  });
+  const count = async (name: string, ask: () => Promise<unknown>) => {
+    const before = zone.asked.filter((line) => line.endsWith(name)).length;
+    await Promise.all([ask(), ask()]);
+    return zone.asked.filter((line) => line.endsWith(name)).length - before;
+  };
+  const long = () => count("long.example.org", () => resolver.mx("long.example.org"));
+  const short = () => count("A short.example.org", () => resolver.addresses("short.example.org"));
+  const none = () => count("none.example.org", () => resolver.mx("none.example.org"));
+  assert.deepEqual([await long(), await short(), await none()], [1, 2, 1]);
+  assert.deepEqual([await long(), await none()], [0, 0]);
+  clock.jump(clock.now() + 2001);
+  // its IPv6 answer, none, is still known
+  assert.equal(await short(), 1);
+  clock.jump(clock.now() + limits.dns.cacheNoneFor + 1);
+  assert.deepEqual([await long(), await none()], [0, 1]);
+  clock.jump(clock.now() + limits.dns.cacheFor + 1);
+  assert.equal(await long(), 1);
+});
+
+test("with no servers named, the system's are used", () => {
+  // only that it can be made; what the system's say is not for a test
+  assert.ok(new NetworkResolver({ servers: [], clock: systemClock }));
+});

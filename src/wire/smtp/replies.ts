@@ -1,0 +1,163 @@
+// Every reply our server can give: short, honest, with its enhanced code. Fixed ones are formatted once.
+
+import type { BodyFlaw } from "../dots.ts";
+import type { LineFlaw } from "../lines.ts";
+import type { PathProblem } from "./path.ts";
+import { type Reply, reply } from "./reply.ts";
+
+/** What a server says about itself; the same for every connection, so formatted once for each kind of listener. */
+export interface Offer {
+  readonly hostname: string;
+  readonly maxSize: number;
+  readonly starttls: boolean;
+  readonly auth: boolean;
+}
+
+export const greeting = (hostname: string): Reply => reply(220, "", `${hostname} ESMTP Kenro`);
+export const helo = (hostname: string): Reply => reply(250, "", hostname);
+
+/** RFC 5321 §4.1.1.1. */
+export function ehlo(offer: Offer): Reply {
+  return reply(
+    250,
+    "",
+    offer.hostname,
+    "PIPELINING",
+    `SIZE ${offer.maxSize}`,
+    "8BITMIME",
+    "ENHANCEDSTATUSCODES",
+    ...(offer.starttls ? ["STARTTLS"] : []),
+    // "AUTH=…" of old clients is not offered: those that need it speak no TLS
+    ...(offer.auth ? ["AUTH PLAIN LOGIN"] : []),
+    "HELP",
+  );
+}
+
+/** Sent before a session exists, to one connection too many. */
+export const tooManyConnections = (hostname: string): Reply =>
+  reply(421, "4.7.0", `${hostname} Too many connections, try again later`);
+
+export const replies = {
+  // 2yz, 3yz
+  closing: reply(221, "2.0.0", "Goodbye"),
+  startTls: reply(220, "2.0.0", "Ready to start TLS"),
+  authenticated: reply(235, "2.7.0", "Authentication succeeded"),
+  ok: reply(250, "2.0.0", "Ok"),
+  senderOk: reply(250, "2.1.0", "Sender ok"),
+  recipientOk: reply(250, "2.1.5", "Recipient ok"),
+  reset: reply(250, "2.0.0", "Flushed"),
+  /** RFC 5321 §3.5.3: we neither confirm nor deny. */
+  cannotVerify: reply(252, "2.5.0", "Cannot verify, but will take mail for it at RCPT if it exists"),
+  help: reply(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH"),
+  startMail: reply(354, "", "Send the message, end with a dot on a line of its own"),
+  authContinue: reply(334, "", ""),
+  // RFC 4954 §4: base64 of "Username:" and "Password:"
+  authUsername: reply(334, "", "VXNlcm5hbWU6"),
+  authPassword: reply(334, "", "UGFzc3dvcmQ6"),
+  // the connection ends
+  shutdown: reply(421, "4.3.2", "The server is being restarted, try again"),
+  timeout: reply(421, "4.4.2", "Timeout"),
+  tooManyErrors: reply(421, "4.7.0", "Too many errors"),
+  tooManyTransactions: reply(421, "4.7.0", "Enough mail on one connection, go on with a new one"),
+  tooManyLogins: reply(421, "4.7.0", "Too many failed logins"),
+  notHttp: reply(421, "4.7.0", "This is a mail server"),
+  /** Plaintext behind STARTTLS may come from somebody between the client and us; none of it is read. */
+  smuggledBehindTls: reply(421, "4.7.0", "Nothing may follow STARTTLS before its reply"),
+  // order of commands
+  helloFirst: reply(503, "5.5.1", "EHLO first"),
+  mailFirst: reply(503, "5.5.1", "MAIL first"),
+  recipientFirst: reply(503, "5.5.1", "RCPT first: there is no accepted recipient"),
+  oneSender: reply(503, "5.5.1", "The sender is already given"),
+  // syntax
+  unknown: reply(500, "5.5.2", "Unknown command"),
+  notImplemented: reply(502, "5.5.1", "Not implemented"),
+  noArgument: reply(501, "5.5.4", "This command takes no argument"),
+  argumentMissing: reply(501, "5.5.4", "This command takes an argument"),
+  badHello: reply(501, "5.5.4", "Give the name of your host"),
+  mailSyntax: reply(501, "5.5.4", "Syntax: MAIL FROM:<address>"),
+  recipientSyntax: reply(501, "5.5.4", "Syntax: RCPT TO:<address>"),
+  badSize: reply(501, "5.5.4", "SIZE is a number of bytes"),
+  badBody: reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME"),
+  nullRecipient: reply(501, "5.1.3", "The null path is no recipient"),
+  // TLS and logins
+  alreadyTls: reply(503, "5.5.1", "TLS is already active"),
+  tlsUnavailable: reply(454, "4.7.0", "TLS is not available now"),
+  authNotHere: reply(502, "5.5.1", "No logins here: use the submission port"),
+  authNeedsTls: reply(538, "5.7.11", "Encryption required: STARTTLS first"),
+  authRequired: reply(530, "5.7.0", "Log in first"),
+  authTwice: reply(503, "5.5.1", "Already logged in"),
+  authDuringMail: reply(503, "5.5.1", "Not during a mail transaction"),
+  authMechanism: reply(504, "5.5.4", "Unknown mechanism: PLAIN or LOGIN"),
+  authSyntax: reply(501, "5.5.2", "Cannot decode that"),
+  authCancelled: reply(501, "5.7.0", "Cancelled"),
+  authFailed: reply(535, "5.7.8", "Wrong user or password"),
+  authAway: reply(454, "4.7.0", "Logins cannot be checked now, try again later"),
+  // verdicts
+  sizeDeclared: reply(552, "5.3.4", "That message is larger than we take"),
+  notYourAddress: reply(553, "5.7.1", "That is not an address of your account"),
+  relayDenied: reply(550, "5.7.1", "Relay denied: we take no mail for that domain from you"),
+  noSuchUser: reply(550, "5.1.1", "No such user here"),
+  tooManyRecipients: reply(452, "4.5.3", "Too many recipients, send the rest in another transaction"),
+  lookupAway: reply(451, "4.3.0", "Recipients cannot be checked now, try again later"),
+  // messages
+  tooLarge: reply(552, "5.3.4", "The message is larger than we take"),
+  headerTooLarge: reply(552, "5.3.4", "The header of the message is too large"),
+  tooManyFields: reply(554, "5.6.0", "The header of the message has too many fields"),
+  tooManyHops: reply(554, "5.4.6", "Too many hops: this message is looping"),
+  queueAway: reply(451, "4.3.0", "The message cannot be queued now, try again later"),
+} as const satisfies Record<string, Reply>;
+
+/** RFC 5321 §4.2.5: from here on the message is ours. The id is what the log knows it by. */
+export const queued = (id: string): Reply => reply(250, "2.0.0", `Queued as ${id}`);
+
+/** The queue's refusal, in its own words. */
+export function notQueued(reason: "full" | "later" | "never", text: string): Reply {
+  switch (reason) {
+    case "full":
+      return reply(452, "4.3.1", text);
+    case "later":
+      return reply(451, "4.3.0", text);
+    case "never":
+      return reply(554, "5.6.0", text);
+  }
+}
+
+const lineFlaws: Readonly<Record<LineFlaw, Reply>> = {
+  bareLf: reply(500, "5.5.2", "Lines end with CR LF; a bare LF was sent"),
+  bareCr: reply(500, "5.5.2", "A command holds a bare CR"),
+  nul: reply(500, "5.5.2", "A command holds a NUL"),
+  long: reply(500, "5.5.2", "Line too long"),
+};
+
+export const badLine = (flaw: LineFlaw): Reply => lineFlaws[flaw];
+
+const bodyFlaws: Readonly<Record<BodyFlaw, Reply>> = {
+  bareLf: reply(550, "5.6.0", "Refused: the message has a line that ends with LF instead of CR LF"),
+  bareCr: reply(550, "5.6.0", "Refused: the message has a CR that no LF follows"),
+  nul: reply(550, "5.6.0", "Refused: the message has a NUL"),
+};
+
+export const badBody = (flaw: BodyFlaw): Reply => bodyFlaws[flaw];
+
+const senderProblems: Readonly<Record<PathProblem, Reply>> = {
+  syntax: replies.mailSyntax,
+  local: reply(553, "5.1.7", "The part before the @ is not well formed"),
+  domain: reply(553, "5.1.7", "The domain is not well formed"),
+  long: reply(553, "5.1.7", "That address is too long"),
+  nonAscii: reply(553, "5.6.7", "Addresses beyond ASCII are not taken here"),
+};
+
+const recipientProblems: Readonly<Record<PathProblem, Reply>> = {
+  syntax: replies.recipientSyntax,
+  local: reply(553, "5.1.3", "The part before the @ is not well formed"),
+  domain: reply(553, "5.1.3", "The domain is not well formed"),
+  long: reply(553, "5.1.3", "That address is too long"),
+  nonAscii: reply(553, "5.6.7", "Addresses beyond ASCII are not taken here"),
+};
+
+export const badSender = (problem: PathProblem): Reply => senderProblems[problem];
+export const badRecipient = (problem: PathProblem): Reply => recipientProblems[problem];
+
+export const badParams = (why: string): Reply => reply(501, "5.5.4", why);
+/** RFC 5321 §4.1.1.11. */
+export const unknownParam = (keyword: string): Reply => reply(555, "5.5.4", `Unknown parameter ${keyword}`);

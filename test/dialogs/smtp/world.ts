@@ -1,0 +1,178 @@
+// smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
+// given: users=ann@example.test bob@…   mode=mx|submission|submissions   auth=away   queue=full|later|never|away|lost|silent
+//        size=N   recipients=N   tls=no   slowqueue=yes
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { Clock } from "#base/clock.ts";
+import { Trouble } from "#base/problem.ts";
+import { Logger } from "#log/logger.ts";
+import { doorsOf, secureContext } from "#roles/smtpd/door.ts";
+import { SmtpSession } from "#roles/smtpd/session.ts";
+import { type Door, newConnection, type Peers } from "#roles/smtpd/state.ts";
+import type { Stream } from "#sys/conn.ts";
+import type { Injection, InjectResult } from "#talk/inject.ts";
+import { FakeClock, settle } from "#test/support/clock.ts";
+import type { DialogTarget, Given } from "#test/support/dialog.ts";
+import { loopbackClient, serveLoopback } from "#test/support/loopback.ts";
+import { type MemoryClient, memoryPair } from "#test/support/memory.ts";
+import { type Envelope, splitAddress } from "#wire/envelope.ts";
+
+const keys = path.resolve(import.meta.dirname, "../../fixtures/keys");
+const certificate = readFileSync(path.join(keys, "test.crt"), "utf8");
+const key = readFileSync(path.join(keys, "test.key"), "utf8");
+
+export const PASSWORD = "secret";
+
+/** A message as the queue got it. */
+export interface Message {
+  readonly id: string;
+  readonly envelope: Envelope;
+  body: Buffer;
+  state: "open" | "queued" | "refused" | "aborted";
+}
+
+export class World {
+  readonly clock = new FakeClock();
+  readonly messages: Message[] = [];
+  readonly lines: string[] = [];
+  readonly sessions = new Set<SmtpSession>();
+  readonly peers: Peers;
+  readonly door: Door;
+  readonly #given: Given;
+  readonly #users: readonly string[];
+  #count = 0;
+  /** With slowqueue: lets the queue take more. */
+  release: () => void = () => {};
+
+  constructor(given: Given = {}) {
+    this.#given = given;
+    this.#users = (given["users"] ?? "ann@example.test bob@example.test").split(" ");
+    this.door = doorOf(given);
+    this.peers = {
+      recipient: async (address) => {
+        this.#away("auth");
+        const domains = new Set(this.#users.map((user) => splitAddress(user).domain));
+        if ([...this.#users, "postmaster"].includes(address.toLowerCase())) return { kind: "deliverable" };
+        return { kind: domains.has(splitAddress(address).domain) ? "unknown" : "elsewhere" };
+      },
+      login: async ({ user, password }) => {
+        this.#away("auth");
+        if (!this.#users.includes(user) || password !== PASSWORD) return { kind: "denied" };
+        return { kind: "welcome", account: user, addresses: [user], ticket: "", reader: 0 };
+      },
+      begin: async (_session, envelope) => {
+        this.#away("queue");
+        return this.#inject(envelope);
+      },
+    };
+  }
+
+  /** Serves one connection as the role does. */
+  async serve(stream: Stream, clock: Clock = this.clock): Promise<void> {
+    const sink = (line: string) => void this.lines.push(line);
+    const log = new Logger({ role: "smtpd", clock, level: "debug", sink });
+    const { door, peers } = this;
+    const session = new SmtpSession(
+      newConnection({ id: `s${++this.#count}`, stream, door, peers, clock, log }),
+    );
+    this.sessions.add(session);
+    await session.run().finally(() => this.sessions.delete(session));
+  }
+
+  /** A client in memory; `done` resolves when the server has ended its side. */
+  connect(): { readonly client: MemoryClient; readonly done: Promise<void> } {
+    const { server, client } = memoryPair(this.clock, { tls: false });
+    return { client, done: this.serve(server) };
+  }
+
+  /** Events of a name in the log. */
+  events(name: string): readonly string[] {
+    return this.lines.filter((line) => line.includes(` smtpd ${name} `));
+  }
+
+  #away(role: "auth" | "queue"): void {
+    if (this.#given[role] === "away") throw new Trouble("ask", `The role ${role} is away`);
+  }
+
+  #inject(envelope: Envelope): Injection {
+    const id = `m-${this.messages.length + 1}`;
+    const message: Message = { id, envelope, body: Buffer.alloc(0), state: "open" };
+    this.messages.push(message);
+    const slow = this.#given["slowqueue"] === "yes";
+    return {
+      id,
+      refused: undefined,
+      write: (chunk) => {
+        message.body = Buffer.concat([message.body, chunk]);
+        return !slow;
+      },
+      drained: () =>
+        new Promise((resolve) => {
+          this.release = resolve;
+        }),
+      commit: () => this.#commit(message, this.#given["queue"]),
+      abort: () => {
+        message.state = "aborted";
+      },
+    };
+  }
+
+  async #commit(message: Message, outcome: string | undefined): Promise<InjectResult> {
+    if (outcome === "silent") return new Promise(() => {});
+    if (outcome === "lost") throw new Trouble("inject", "The link was lost");
+    if (outcome === "full" || outcome === "later" || outcome === "never") {
+      message.state = "refused";
+      return { kind: "refused", reason: outcome, text: `The queue says ${outcome}` };
+    }
+    message.state = "queued";
+    return { kind: "queued", id: message.id };
+  }
+}
+
+function doorOf(given: Given): Door {
+  const mode = given["mode"] ?? "mx";
+  const slice = {
+    log: "debug",
+    hostname: "mail.example.test",
+    listeners: [
+      { name: "it", class: mode === "mx" ? "mx" : "submission", implicitTls: mode === "submissions" },
+    ],
+    tls: { certificate, key },
+    maxSize: Number(given["size"] ?? 1_000_000),
+    maxRecipients: Number(given["recipients"] ?? 100),
+    connections: 100,
+    connectionsPerAddress: 100,
+  } as const;
+  const context = given["tls"] === "no" ? undefined : secureContext(certificate, key);
+  return doorsOf(slice, context).get("it") as Door;
+}
+
+export const worlds: Readonly<Record<string, (given: Given) => Promise<DialogTarget>>> = {
+  memory: async (given) => {
+    const world = new World(given);
+    return {
+      connect: async () => {
+        const { client } = world.connect();
+        if (world.door.implicitTls) await client.secure();
+        return client;
+      },
+      wait: (ms) => world.clock.advance(ms),
+      stop: async () => {},
+    };
+  },
+  loopback: async (given) => {
+    const world = new World(given);
+    const served = await serveLoopback(world.clock, (conn) => world.serve(conn));
+    return {
+      connect: () => loopbackClient(served.port, { tls: world.door.implicitTls }),
+      wait: async (ms) => {
+        // bytes on their way must arrive before time goes on
+        await settle();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        await world.clock.advance(ms);
+      },
+      stop: () => served.stop(),
+    };
+  },
+};
