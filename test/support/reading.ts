@@ -93,6 +93,11 @@ export class ReadingWorld {
     return loopbackClient(this.ports[door], { tls: door.endsWith("s") });
   }
 
+  /** From now on auth answers that it cannot answer. */
+  loseAuth(): void {
+    this.#lost = true;
+  }
+
   async startAuth(): Promise<void> {
     const quiet = { trouble: () => {} };
     const redeemed = (ticket: string) => {
@@ -114,7 +119,10 @@ export class ReadingWorld {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  #lost = false;
+
   #login({ user, password }: { readonly user: string; readonly password: string }): LoginAnswer {
+    if (this.#lost) throw new Error("auth is away");
     if (this.#users.get(user) !== password) return { kind: "denied" };
     const ticket = `t${++this.#count}`;
     // nobody's login is right, but no reader can do anything with the ticket
