@@ -3,6 +3,7 @@
 import { flag, integer, list, oneOf, record, type Shaped, text } from "#base/shape.ts";
 import { placeShape } from "#store/spool/place.ts";
 import { outcomeShape } from "#wire/envelope.ts";
+import { answerVerbs, on } from "./answerer.ts";
 import type { Verb } from "./caller.ts";
 
 const deliveryShape = record({
@@ -34,3 +35,29 @@ export const deliver: Verb<Delivery, Delivered> = {
   question: deliveryShape,
   answer: deliveredShape,
 };
+
+export interface Deliveries {
+  /** Takes no more; resolves when those under way have their outcomes. */
+  finish(): Promise<void>;
+}
+
+/** The answering side, for local and remote: an inherited descriptor, what delivers, and who hears of a peer's garbage. */
+export async function answerDeliveries(
+  at: number | string,
+  run: (delivery: Delivery) => Promise<Delivered>,
+  garbage: (text: string) => void,
+): Promise<Deliveries> {
+  const running = new Set<Promise<Delivered>>();
+  const tracked = (delivery: Delivery) => {
+    const work = run(delivery).finally(() => running.delete(work));
+    running.add(work);
+    return work;
+  };
+  const answering = await answerVerbs(at, [on(deliver, tracked)], { trouble: garbage });
+  return {
+    finish: async () => {
+      answering.close();
+      await Promise.allSettled(running);
+    },
+  };
+}

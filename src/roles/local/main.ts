@@ -2,9 +2,8 @@
 
 import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
-import { answerVerbs, on } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
-import { deliver } from "#talk/deliver.ts";
+import { answerDeliveries } from "#talk/deliver.ts";
 import { whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
 import { Local } from "./local.ts";
@@ -19,15 +18,11 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
   });
-  const running = new Set<Promise<unknown>>();
-  const run = (delivery: Parameters<Local["deliver"]>[0]) => {
-    const work = local.deliver(delivery).finally(() => running.delete(work));
-    running.add(work);
-    return work;
-  };
-  const answering = await answerVerbs(answers("queue"), [on(deliver, run)], {
-    trouble: (text) => log.event("peer_garbage", { text }),
-  });
+  const deliveries = await answerDeliveries(
+    answers("queue"),
+    (delivery) => local.deliver(delivery),
+    (text) => log.event("peer_garbage", { text }),
+  );
   log.event("ready");
   return {
     reload: (next) => {
@@ -36,8 +31,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     },
     stop: async () => {
       log.event("stopping");
-      answering.close();
-      await Promise.allSettled(running);
+      await deliveries.finish();
       auth.close();
     },
   };

@@ -5,8 +5,7 @@ import type { SliceOf } from "#config/slice.ts";
 import { openBody } from "#store/spool/source.ts";
 import { realDisk } from "#sys/disk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
-import { answerVerbs, on } from "#talk/answerer.ts";
-import { type Delivery, deliver } from "#talk/deliver.ts";
+import { answerDeliveries } from "#talk/deliver.ts";
 import type { Start } from "../boot.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
 
@@ -24,15 +23,11 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
     openBody: (place) => openBody(realDisk, "spool", place),
   });
   const remote = new Remote(optionsOf(slice));
-  const running = new Set<Promise<unknown>>();
-  const run = (delivery: Delivery) => {
-    const work = remote.deliver(delivery).finally(() => running.delete(work));
-    running.add(work);
-    return work;
-  };
-  const answering = await answerVerbs(answers("queue"), [on(deliver, run)], {
-    trouble: (text) => log.event("peer_garbage", { text }),
-  });
+  const deliveries = await answerDeliveries(
+    answers("queue"),
+    (delivery) => remote.deliver(delivery),
+    (text) => log.event("peer_garbage", { text }),
+  );
   log.event("ready");
   return {
     reload: (next) => {
@@ -41,8 +36,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
     },
     stop: async () => {
       log.event("stopping");
-      answering.close();
-      await Promise.allSettled(running);
+      await deliveries.finish();
       remote.close();
     },
   };
