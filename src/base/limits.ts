@@ -21,8 +21,6 @@ export const limits = {
     domain: 255,
     /** A path without its brackets; RFC 5321 §4.5.3.1.3: 256 with them. */
     path: 254,
-    /** Message size by default; RFC 5321 §4.5.3.1.7: at least 64 KiB. */
-    messageSize: 50 * MiB,
     /** RFC 5321 §6.3: at least 100 Received fields. */
     hops: 100,
     /** Header section, bytes and fields. */
@@ -45,12 +43,11 @@ export const limits = {
     connectionsPerAddress: 200,
   },
   remote: {
-    /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2, 3 and 10 minutes. */
+    /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */
     connect: 30 * second,
     greeting: 5 * minute,
     command: 5 * minute,
     dataStart: 2 * minute,
-    dataBlock: 3 * minute,
     dataEnd: 10 * minute,
     replyBytes: 64 * KiB,
     /** One line of a reply; RFC 5321 §4.5.3.1.5: 512. */
@@ -69,7 +66,6 @@ export const limits = {
     /** Exchangers and addresses tried for one delivery. */
     exchangers: 20,
     addresses: 20,
-    tlsHandshake: 1 * minute,
   },
   imap: {
     /** A command line without its literals. RFC 9051 asks for at least 8192. */

@@ -34,7 +34,7 @@ export interface Stream {
 /** Received bytes kept for a session that is busy before the kernel is told to wait. */
 const READ_AHEAD = 64 * 1024;
 
-/** How long a peer may leave our replies unread. */
+/** How long a peer may leave what we send unread; at least 3 minutes for a block of a body (RFC 5321 §4.5.3.2.5). */
 const SLOW_READER = 5 * 60_000;
 
 export class Conn implements Stream {
