@@ -267,10 +267,10 @@ const describe = (sockets: Sockets, role: SlicedRole): string => JSON.stringify(
 /** What separates the roles here, said once at the start and in `status`. Empty when it is as designed. */
 function separation(owners: Owners): string {
   if (!owners.user("smtp")) {
-    return "Note: not started as root, so all roles run as one user and are separated by Node's permissions only";
+    return "Note: not started as root, so all roles run as one user; only Node's permission model keeps apart those that do not sync files";
   }
   const closed = closedOnTheWay(".");
   return closed
-    ? `Note: "${closed}" is closed to other users; the roles see the data directory through a mount of their own`
+    ? `Note: "${closed}" is closed to other users, so the roles cannot reach the data directory; move it, or start as another user than root`
     : "";
 }
