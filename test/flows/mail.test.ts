@@ -34,6 +34,16 @@ const send = (world: World, subject: string, recipient = "ann@a.test") =>
     ),
   );
 
+/** Submits as ann, TLS from the start. */
+const submitter = (world: World) =>
+  nodemailer.createTransport({
+    host: "127.0.0.1",
+    port: world.port(465),
+    secure: true,
+    tls: { rejectUnauthorized: false },
+    auth: { user: "ann@a.test", pass: "secret-pw" },
+  });
+
 test("a message comes back byte for byte by IMAP and POP3", async (context) => {
   if (!need(context, "curl", "python3")) return;
   const world = await World.start(context);
@@ -100,13 +110,7 @@ test("swaks and nodemailer submit over TLS with AUTH; a stranger's sender is ref
   assert.match(forged.stdout, /553 5\.7\.1/);
   const clear = swaks("--port", String(world.port(587)), "--from", "ann@a.test");
   assert.notEqual(clear.status, 0);
-  const mailer = nodemailer.createTransport({
-    host: "127.0.0.1",
-    port: world.port(465),
-    secure: true,
-    tls: { rejectUnauthorized: false },
-    auth: { user: "ann@a.test", pass: "secret-pw" },
-  });
+  const mailer = submitter(world);
   const large = randomBytes(700_000);
   await mailer.sendMail({
     from: "ann@a.test",
@@ -175,13 +179,7 @@ test("a message that cannot be delivered comes back to its sender", async (conte
       .replace(/^smarthost = .*$/m, 'smarthost = "127.0.0.1:1"')
       .replace(/^lifetime = .*$/m, 'lifetime = "1s"'),
   );
-  const mailer = nodemailer.createTransport({
-    host: "127.0.0.1",
-    port: world.port(465),
-    secure: true,
-    tls: { rejectUnauthorized: false },
-    auth: { user: "ann@a.test", pass: "secret-pw" },
-  });
+  const mailer = submitter(world);
   await mailer.sendMail({ from: "ann@a.test", to: "far@unreachable.test", subject: "out", text: "x" });
   mailer.close();
   const queued = await eventually(() => {

@@ -6,6 +6,15 @@ import type { Clock } from "#base/clock.ts";
 import { Conn } from "#sys/conn.ts";
 import type { DialogClient } from "./dialog.ts";
 
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 export interface Loopback {
   readonly port: number;
   stop(): Promise<void>;

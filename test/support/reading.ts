@@ -1,7 +1,6 @@
 // gate and reader in this process over real sockets, with an auth that knows a few people: what reading mail is tested against.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, systemClock } from "#base/clock.ts";
@@ -16,7 +15,7 @@ import type { Answering } from "#sys/local.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import { type LoginAnswer, login, redeem } from "#talk/login.ts";
 import type { DialogTarget, Given } from "./dialog.ts";
-import { loopbackClient } from "./loopback.ts";
+import { freePort, loopbackClient } from "./loopback.ts";
 
 const keys = path.resolve(import.meta.dirname, "../fixtures/keys");
 const testTls = {
@@ -179,14 +178,6 @@ export class ReadingWorld {
       socketOf: (other) => this.#socket(other, role),
     };
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A message in the form files have: LF lines, one that begins with a dot. */

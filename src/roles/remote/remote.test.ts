@@ -11,6 +11,7 @@ import { Logger } from "#log/logger.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import { settle } from "#test/support/clock.ts";
+import { freePort } from "#test/support/loopback.ts";
 import { type Act, EHLO_OLD, EHLO_TLS, type Script, type Sink, startSink } from "#test/support/smtpsink.ts";
 import { startZone, type Zones } from "#test/support/zone.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
@@ -518,9 +519,3 @@ test("Postfix's smtp-sink takes what we send", {
     files.join(),
   );
 });
-
-async function freePort(): Promise<number> {
-  const sink = await startSink();
-  await sink.stop();
-  return sink.port;
-}

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -16,7 +15,7 @@ import { answerInjections } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { recipient } from "#talk/lookup.ts";
 import type { DialogClient } from "#test/support/dialog.ts";
-import { loopbackClient } from "#test/support/loopback.ts";
+import { freePort, loopbackClient } from "#test/support/loopback.ts";
 import { start } from "./main.ts";
 
 type Slice = SliceOf<"smtpd">;
@@ -26,14 +25,6 @@ const tls = {
   certificate: readFileSync(path.join(keys, "test.crt"), "utf8"),
   key: readFileSync(path.join(keys, "test.key"), "utf8"),
 };
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 class Site {
   readonly ports = { mx: 0, submissions: 0 };
