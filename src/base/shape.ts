@@ -65,26 +65,31 @@ export const list =
       ? value.map((each, at) => item(each, `${where}[${at}]`))
       : misfit(where, `a list of at most ${max}`);
 
-/** A field that may be missing; see `record`. */
+/** A field of a `record` that may be missing. */
 export const optional =
   <T>(shape: Shape<T>): Shape<T | undefined> =>
   (value, where) =>
     value === undefined ? undefined : shape(value, where);
 
+type Fields<T> = { readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  readonly [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
+};
+
 /** An object with these fields; fields it does not name are left out. */
 export const record =
   <T extends Record<string, unknown>>(
     fields: { readonly [K in keyof T]: Shape<T[K]> },
-  ): Shape<{
-    readonly [K in keyof T]: T[K];
-  }> =>
+  ): Shape<{ readonly [K in keyof Fields<T>]: Fields<T>[K] }> =>
   (value, where) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       return misfit(where, "an object");
     const source = value as Record<string, unknown>;
     const result: Record<string, unknown> = {};
-    for (const name in fields) result[name] = fields[name](source[name], `${where}.${name}`);
-    return result as T;
+    for (const name in fields) {
+      const field = fields[name](source[name], `${where}.${name}`);
+      if (field !== undefined) result[name] = field;
+    }
+    return result as { readonly [K in keyof Fields<T>]: Fields<T>[K] };
   };
 
 /** One of several records told apart by their field `kind`. */

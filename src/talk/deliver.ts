@@ -1,8 +1,8 @@
 // deliver: the queue gives one message for some recipients to local or remote, and hears an outcome for each.
 
-import { flag, integer, list, oneOf, record, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, list, record, type Shaped, text } from "#base/shape.ts";
 import { placeShape } from "#store/spool/place.ts";
-import { outcomeShape } from "#wire/envelope.ts";
+import { messageFields, outcomeShape, recipientFields } from "#wire/envelope.ts";
 import { answerVerbs, on } from "./answerer.ts";
 import type { Verb } from "./caller.ts";
 
@@ -10,15 +10,13 @@ const deliveryShape = record({
   id: text(64),
   /** When the queue took it, ms since 1970; names the Maildir file together with id and index. */
   arrived: integer(0),
-  sender: text(512),
-  body: oneOf("7bit", "8bitmime"),
-  submitted: flag,
+  ...messageFields,
   /** False only when this is certainly the first attempt for these recipients: then nobody needs to look for an earlier delivery. */
   again: flag,
   place: placeShape,
   /** remote: where all these recipients are; local: "". */
   domain: text(255),
-  recipients: list(record({ index: integer(0), address: text(512) }), 10_000),
+  recipients: list(record({ index: integer(0), ...recipientFields }), 10_000),
 });
 
 export type Delivery = Shaped<typeof deliveryShape>;

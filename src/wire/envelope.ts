@@ -1,24 +1,48 @@
 // The envelope: whom a message is from and for, as smtpd takes it, the queue keeps it and local and remote honour it.
 
-import { flag, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, list, oneOf, optional, record, type Shape, type Shaped, text } from "#base/shape.ts";
 
-const recipient = record({
+/** What goes with a recipient's address. */
+export const recipientFields = {
   /** `local@domain`, the domain in lower case; the local part as it was given. */
   address: text(512),
-});
+  /** When its sender wants to hear of it (RFC 3461 §4.1); empty: NEVER; missing: as we think fit. */
+  notify: optional(list(oneOf("success", "failure", "delay"), 3)),
+  /** ORCPT (RFC 3461 §4.2): `type;address`, without the encoding as xtext. */
+  original: optional(text(600)),
+};
 
-export const envelopeShape = record({
+/** What goes with a message, on all its way. What is missing was not asked for. */
+export const messageFields = {
   /** `local@domain`, or "" for the null sender of bounces (RFC 5321 §4.5.5). */
   sender: text(512),
-  recipients: list(recipient, 100_000),
-  /** What the sender declared with BODY= (RFC 6152). */
-  body: oneOf("7bit", "8bitmime"),
+  /** What the sender declared with BODY= (RFC 6152, RFC 3030). */
+  body: oneOf("7bit", "8bitmime", "binarymime"),
   /** Handed in by one of our own users: its sender is real, so delay warnings may go to it. */
   submitted: flag,
+  /** SMTPUTF8 (RFC 6531): addresses or header fields may be in UTF-8. */
+  utf8: optional(flag),
+  /** RET (RFC 3461 §4.3): how much of the message a failure notice carries. */
+  ret: optional(oneOf("full", "headers")),
+  /** ENVID (RFC 3461 §4.4), without the encoding as xtext. */
+  envid: optional(text(100)),
+  /** REQUIRETLS (RFC 8689): never over a connection that is not verified. */
+  requireTls: optional(flag),
+  /** BY (RFC 2852), as a moment: ms since 1970. */
+  deliverBy: optional(record({ time: integer(), mode: oneOf("return", "notify"), trace: optional(flag) })),
+  /** HOLDFOR and HOLDUNTIL (RFC 4865): not before, ms since 1970. */
+  holdUntil: optional(integer()),
+  /** MT-PRIORITY (RFC 6710); missing: 0. */
+  priority: optional(integer(-9, 9)),
+};
+
+export const envelopeShape = record({
+  ...messageFields,
+  recipients: list(record(recipientFields), 100_000),
 });
 
 export type Envelope = Shaped<typeof envelopeShape>;
-export type Recipient = Shaped<typeof recipient>;
+export type Recipient = Envelope["recipients"][number];
 
 /** `local@domain` in its two parts; an address without "@" has the domain "". */
 export function splitAddress(address: string): { readonly local: string; readonly domain: string } {

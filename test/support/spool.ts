@@ -44,8 +44,6 @@ export function head(id: string, more: Partial<Head> = {}): Head {
     },
     size: 4,
     file: false,
-    ends: undefined,
-    warns: undefined,
     ...more,
   };
 }

@@ -54,8 +54,7 @@ export async function writeNotice(entry: Entry, notice: Notice, options: NoticeO
     recipients: entry.recipients.filter(({ state }) => state === wanted),
     original: await original(entry.kept, options),
   });
-  const reference =
-    notice.kind === "delayed" ? { ends: undefined, warns: entry.id } : { ends: entry.id, warns: undefined };
+  const reference = notice.kind === "delayed" ? { warns: entry.id } : { ends: entry.id };
   return {
     head: {
       id,

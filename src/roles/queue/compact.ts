@@ -6,7 +6,7 @@ import type { Journal } from "#store/spool/journal.ts";
 import { readRecord } from "#store/spool/source.ts";
 import type { Head, Kept, Progress } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
-import { type Entries, type Entry, progressOf } from "./entries.ts";
+import { type Entries, type Entry, progressOf, recipientOf } from "./entries.ts";
 
 export interface CompactOptions {
   readonly disk: Disk;
@@ -66,11 +66,9 @@ function headOf(entry: Entry): Head {
   return {
     id: entry.id,
     arrived: entry.arrived,
-    envelope: { ...entry.envelope, recipients: entry.recipients.map(({ address }) => ({ address })) },
+    envelope: { ...entry.envelope, recipients: entry.recipients.map(recipientOf) },
     size: entry.size,
     file: entry.kept.place.kind === "file",
-    ends: undefined,
-    warns: undefined,
   };
 }
 

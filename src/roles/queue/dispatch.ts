@@ -7,7 +7,7 @@ import type { Caller } from "#talk/caller.ts";
 import { type Delivered, deliver } from "#talk/deliver.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { Alarm } from "./alarm.ts";
-import type { Task } from "./entries.ts";
+import { recipientOf, type Task } from "./entries.ts";
 import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
 
@@ -134,18 +134,20 @@ export class Dispatch {
     }
     const local = lane.domain === "";
     const started = this.#options.clock.now();
-    const { sender, body, submitted } = entry.envelope;
+    const { envelope } = entry;
     const question = {
+      ...envelope,
       id: entry.id,
       arrived: entry.arrived,
       // never on the wire, never in a Maildir
-      sender: sender === DOUBLE ? "" : sender,
-      body,
-      submitted,
+      sender: envelope.sender === DOUBLE ? "" : envelope.sender,
       again: task.again,
       place: entry.kept.place,
       domain: lane.domain,
-      recipients: task.waiting.map((index) => ({ index, address: entry.recipients[index]?.address ?? "" })),
+      recipients: task.waiting.flatMap((index) => {
+        const recipient = entry.recipients[index];
+        return recipient ? [{ index, ...recipientOf(recipient) }] : [];
+      }),
     };
     task.flying = true;
     entry.readers++;

@@ -2,10 +2,9 @@
 
 import { limits } from "#base/limits.ts";
 import type { Head, Kept, Progress, RecipientState, Stored } from "#store/spool/state.ts";
-import { type Envelope, splitAddress } from "#wire/envelope.ts";
+import { type Envelope, type Recipient, splitAddress } from "#wire/envelope.ts";
 
-export interface RecipientEntry {
-  readonly address: string;
+export interface RecipientEntry extends Recipient {
   state: RecipientState;
   attempts: number;
   code: string;
@@ -74,8 +73,8 @@ export class Entries {
       id: head.id,
       arrived: head.arrived,
       envelope,
-      recipients: recipients.map(({ address }) => ({
-        address,
+      recipients: recipients.map((recipient) => ({
+        ...recipient,
         state: "waiting",
         attempts: 0,
         code: "",
@@ -140,6 +139,11 @@ function tasksOf(entry: Entry, { again, due }: TaskOptions): readonly Task[] {
     }
   }
   return tasks;
+}
+
+/** A recipient as the envelope has it. */
+export function recipientOf({ address, notify, original }: RecipientEntry): Recipient {
+  return { address, notify, original };
 }
 
 /** What the spool is to know of a recipient. */

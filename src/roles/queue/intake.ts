@@ -124,8 +124,6 @@ class QueueDraft implements Draft {
         envelope,
         size,
         file: inline === undefined,
-        ends: undefined,
-        warns: undefined,
       };
       const entry = entries.add(head, await journal.add(head, inline ?? []));
       log.event("queue_new", {

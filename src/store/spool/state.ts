@@ -28,9 +28,9 @@ export interface Head {
   /** The body is in `spool/body/<id>`. */
   readonly file: boolean;
   /** The message that ends with this record. */
-  readonly ends: string | undefined;
+  readonly ends?: string | undefined;
   /** The message that has been warned about with this record. */
-  readonly warns: string | undefined;
+  readonly warns?: string | undefined;
 }
 
 export interface ProgressNote {
