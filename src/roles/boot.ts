@@ -2,6 +2,7 @@
 // supervisor is gone. Started as `node … boot.ts ROLE INDEX` with the data directory as its working directory.
 
 import net from "node:net";
+import path from "node:path";
 import { type Clock, systemClock } from "#base/clock.ts";
 import { messageOf } from "#base/problem.ts";
 import { readJson, type Shape } from "#base/shape.ts";
@@ -38,6 +39,9 @@ export type Start<R extends SlicedRole> = (context: RoleContext<R>) => Promise<R
 
 /** A stop that takes longer is cut short; the spool does not mind. */
 const STOP_DEADLINE = 10_000;
+
+/** ".ts" in a checkout, ".js" where the types are stripped already (cli/code.ts). */
+const EXTENSION = path.extname(import.meta.filename);
 
 type AnyRunning = Running<SlicedRole>;
 
@@ -77,7 +81,7 @@ class Booted {
       if (this.#running) {
         this.#running.reload(slice);
       } else {
-        const room = (await import(`./${this.#role}/main.ts`)) as { start: Start<SlicedRole> };
+        const room = (await import(`./${this.#role}/main${EXTENSION}`)) as { start: Start<SlicedRole> };
         this.#running = await room.start(this.#context(configure, slice));
       }
       this.#link.send(READY, 0);

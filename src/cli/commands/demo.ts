@@ -8,6 +8,7 @@ import { CONFIG_FILE, listenersOf, loadConfig } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import { supervise } from "#roles/supervisor/main.ts";
 import { complain, print, type Run } from "../call.ts";
+import { continueStripped } from "../code.ts";
 import { Refusal } from "../exit.ts";
 import { runSelf } from "../self.ts";
 import { isRunning } from "../server.ts";
@@ -26,6 +27,7 @@ export const demo: Run = async ({ given }) => {
   const directory = path.resolve(given ?? "kenro-data");
   if (!fs.existsSync(path.join(directory, CONFIG_FILE))) await make(directory);
   else await moveIfBusy(directory);
+  continueStripped(directory);
   const password = passwordOf(directory);
   const config = loadConfig(directory);
   if (!config.ok) throw new Refusal(config.error.join("\n"));

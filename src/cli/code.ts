@@ -1,0 +1,83 @@
+// The code a server runs: the checkout's TypeScript, stripped once into plain JavaScript below the data directory. Type stripping in every
+// role would cost each of them 20 MB of memory and half a second (docs/decisions/0005); and a role that is started again after the
+// checkout was updated still fits to the supervisor that has been running since before.
+
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import module from "node:module";
+import path from "node:path";
+import { isRunning } from "./server.ts";
+
+/** The checkout, or the tree in which this file lies. */
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const TREES = "run/code";
+
+/** Specifiers of our own modules: relative, or by the package's `imports`. */
+const SPECIFIER = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([.#][^"'\n]*)\.ts\2/g;
+
+/**
+ * Goes on as the same command in stripped code, made below `directory` when it is not there yet. Returns only when there is nothing to
+ * do: this is such code already, or this system cannot replace a process. Throws when the code cannot be written.
+ */
+export function continueStripped(directory: string): void {
+  if (import.meta.filename.endsWith(".js") || !process.execve || isRunning(directory)) return;
+  const tree = strippedTree(path.resolve(directory));
+  const command = [process.execPath, ...process.execArgv, path.join(tree, "src/cli/main.js")];
+  process.execve(process.execPath, [...command, ...process.argv.slice(2)], process.env);
+}
+
+/** The tree of stripped code for what the checkout holds now; those of other versions are removed. */
+function strippedTree(directory: string): string {
+  const trees = path.join(directory, TREES);
+  const files = sources(path.join(ROOT, "src"));
+  const tree = path.join(trees, stampOf(files));
+  if (fs.existsSync(tree)) return tree;
+  fs.rmSync(trees, { recursive: true, force: true });
+  // the roles' users read it, whatever the umask of whoever starts the server
+  const umask = process.umask(0o022);
+  try {
+    // a tree that has its name is whole
+    const unfinished = `${tree}.unfinished`;
+    writeTree(files, unfinished);
+    fs.renameSync(unfinished, tree);
+  } finally {
+    process.umask(umask);
+  }
+  return tree;
+}
+
+function writeTree(files: readonly string[], into: string): void {
+  for (const file of files) {
+    const at = path.join(into, path.relative(ROOT, file));
+    fs.mkdirSync(path.dirname(at), { recursive: true });
+    fs.writeFileSync(at.replace(/\.ts$/, ".js"), strip(fs.readFileSync(file, "utf8")));
+  }
+  fs.copyFileSync(path.join(ROOT, "package.json"), path.join(into, "package.json"));
+  // in a checkout the packages lie below us, installed as a package beside us
+  const below = path.join(ROOT, "node_modules");
+  fs.symlinkSync(fs.existsSync(below) ? below : path.dirname(ROOT), path.join(into, "node_modules"));
+}
+
+/** Lines and columns stay where they are, so that stack traces fit the source. */
+function strip(source: string): string {
+  return module.stripTypeScriptTypes(source).replace(SPECIFIER, "$1$2$3.js$2");
+}
+
+/** Every source file without the tests. */
+function sources(directory: string): readonly string[] {
+  return fs.readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const at = path.join(directory, entry.name);
+    if (entry.isDirectory()) return sources(at);
+    return /\.ts$/.test(entry.name) && !/\.test\.ts$/.test(entry.name) ? [at] : [];
+  });
+}
+
+/** Names this state of the files: another one after any change. */
+function stampOf(files: readonly string[]): string {
+  const hash = createHash("sha256").update(`${ROOT}\n${process.version}\n`);
+  for (const file of files) {
+    const { size, mtimeMs } = fs.statSync(file);
+    hash.update(`${file} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest("hex").slice(0, 16);
+}
