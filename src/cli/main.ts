@@ -1,5 +1,6 @@
 // The command line: which commands there are, their options, and how they end. Each command's own file is loaded only when it runs.
 
+import fs from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain, type Run } from "./call.ts";
@@ -15,6 +16,10 @@ interface Row {
   readonly options?: readonly Option[];
   readonly load: Load;
 }
+
+const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 const option = (flags: string, meaning: string) => new Option(flags, meaning);
 const several = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
@@ -150,6 +155,7 @@ function command(row: Row, name: string, done: (code: ExitCode) => void): Comman
 /** All commands; `done` is told how the one that ran has ended. */
 function program(done: (code: ExitCode) => void): Command {
   const top = new Command("kenro").description("A complete mail server");
+  top.version(version, "-V, --version", "print the version");
   const groups = new Map<string, Command>();
   for (const row of rows) {
     const [first = "", second = ""] = row.usage.split(" ");

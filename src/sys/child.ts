@@ -66,12 +66,42 @@ export interface Confinement {
   readonly owner:
     | { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
     | undefined;
-  /** An empty network namespace; only where `canSeparate` said so. */
+  /** An empty network namespace, where root may make one. */
   readonly noNetwork: boolean;
+  /** What is in the way; undefined: nothing. Only where `available` says so. */
+  readonly view: View | undefined;
   /** Open files. */
   readonly files: number;
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/** A mount namespace in which directories closed to other users are covered by empty ones that are open, and in these lie the two
+ * that the child needs, at their usual paths. */
+export interface View {
+  readonly covered: readonly string[];
+  /** The working directory, and where the packages are. */
+  readonly kept: readonly [string, string];
+}
+
+/** Arguments: the two that are kept, those that are covered, "--", the command. The subshell's descriptors are 3 and 4 whatever the child
+ * is born with; mount(8) must not look through them for the paths, which lead to the cover. */
+const VIEW = `set -e
+umask 022
+data=$1 packages=$2
+shift 2
+(
+  exec 3<"$data" 4<"$packages"
+  cd /
+  for cover; do [ "$cover" != -- ] || break; mount -t tmpfs -o mode=711 kenro "$cover"; done
+  mkdir -p "$data" "$packages"
+  mount -c --rbind /proc/self/fd/3 "$data"
+  mount -c --rbind /proc/self/fd/4 "$packages"
+  for cover; do [ "$cover" != -- ] || break; mount -o remount,ro "$cover"; done
+)
+cd "$data"
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"`;
 
 export interface ChildOptions extends Confinement {
   readonly node: string;
@@ -88,10 +118,12 @@ export interface Child {
 
 /** The programs before `node`: each takes a right away and becomes the next one, so that the pid stays the same. */
 export function confine(confinement: Confinement, command: readonly string[]): readonly string[] {
-  const { owner, noNetwork, files, environment } = confinement;
+  const { owner, noNetwork, view, files, environment } = confinement;
   const tools = available();
   const chain: string[] = [];
-  if (noNetwork && tools.unshare) chain.push("unshare", "--net", "--");
+  const namespaces = [...(noNetwork && tools.unshare ? ["--net"] : []), ...(view ? ["--mount"] : [])];
+  if (namespaces.length > 0) chain.push("unshare", ...namespaces, "--");
+  if (view) chain.push("sh", "-c", VIEW, "sh", ...view.kept, ...view.covered, "--");
   if (tools.prlimit) chain.push("prlimit", "--core=0", `--nofile=${Math.min(files, mostFiles())}`, "--");
   if (tools.setpriv) {
     chain.push("setpriv", "--no-new-privs");
@@ -124,7 +156,10 @@ export function startChild(options: ChildOptions): Child {
 interface Tools {
   readonly setpriv: boolean;
   readonly prlimit: boolean;
+  /** Network namespaces. */
   readonly unshare: boolean;
+  /** Mount namespaces with mounts of our own. */
+  readonly mount: boolean;
 }
 
 /** Open files that we may grant: only root outside of containers may go over its own hard limit. */
@@ -142,12 +177,13 @@ let known: Tools | undefined;
 
 /** Which of util-linux's programs work here; found out once, by using them. */
 export function available(): Tools {
-  const works = (program: string, ...rest: string[]) =>
-    spawnSync(program, [...rest, "--", "true"]).status === 0;
+  const works = (program: string, ...rest: string[]) => spawnSync(program, rest).status === 0;
+  const root = process.getuid?.() === 0;
   known ??= {
-    setpriv: works("setpriv", "--no-new-privs"),
-    prlimit: works("prlimit", "--core=0"),
-    unshare: process.getuid?.() === 0 && works("unshare", "--net"),
+    setpriv: works("setpriv", "--no-new-privs", "--", "true"),
+    prlimit: works("prlimit", "--core=0", "--", "true"),
+    unshare: root && works("unshare", "--net", "--", "true"),
+    mount: root && works("unshare", "--mount", "--", "mount", "-t", "tmpfs", "kenro", "/"),
   };
   return known;
 }

@@ -176,6 +176,7 @@ test("what cannot be done is one sentence and the exit code of the contract", (c
   assert.deepEqual([status.code, JSON.parse(status.out)], [1, []]);
   assert.equal(kenro(["user", "list", ...at]).out, "ann@example.test\n");
   assert.equal(kenro(["--help"]).code, 0);
+  assert.match(kenro(["--version"]).out, /^\d+\.\d+\.\d+\n$/);
 });
 
 test("a bad kenro.toml is refused with every problem and its line", (context) => {

@@ -37,21 +37,39 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Where a server is, and which code runs it. */
+interface Place {
+  readonly dir: string;
+  readonly executable: string;
+}
+
+/** Started as root, the roles are other users, who have to pass. */
+function openDirectory(): string {
+  const dir = fs.mkdtempSync(path.join(tmpdir(), "kenro-world-"));
+  fs.chmodSync(dir, 0o711);
+  return dir;
+}
+
 export class World {
   readonly dir: string;
   readonly base: number;
+  readonly #executable: string;
   #server: ChildProcess | undefined;
 
-  private constructor(dir: string, base: number) {
+  private constructor(dir: string, base: number, program: string) {
     this.dir = dir;
     this.base = base;
+    this.#executable = program;
   }
 
   /** Made, with ann@a.test and bob@a.test (password "secret-pw"), started. `edit` changes kenro.toml. */
-  static async start(context: TestContext, edit: (toml: string) => string = (toml) => toml): Promise<World> {
-    const dir = fs.mkdtempSync(path.join(tmpdir(), "kenro-world-"));
-    fs.chmodSync(dir, 0o711);
-    const world = new World(dir, await freeBase());
+  static async start(
+    context: TestContext,
+    edit: (toml: string) => string = (toml) => toml,
+    place: Partial<Place> = {},
+  ): Promise<World> {
+    const { dir = openDirectory() } = place;
+    const world = new World(dir, await freeBase(), place.executable ?? executable);
     context.after(async () => {
       await world.stop();
       fs.rmSync(dir, { recursive: true, force: true });
@@ -76,7 +94,7 @@ export class World {
 
   /** Runs the command line on this directory; its output. Throws when it fails. */
   kenro(words: readonly string[], input = ""): string {
-    const run = spawnSync(executable, [...words, "--dir", this.dir], { input, encoding: "utf8" });
+    const run = spawnSync(this.#executable, [...words, "--dir", this.dir], { input, encoding: "utf8" });
     if (run.status !== 0) throw new Error(`kenro ${words.join(" ")}: ${run.status}: ${run.stderr}`);
     return run.stdout;
   }
@@ -86,7 +104,9 @@ export class World {
   }
 
   up(): Promise<void> {
-    const server = spawn(executable, ["start", "--dir", this.dir], { stdio: ["ignore", "pipe", "pipe"] });
+    const server = spawn(this.#executable, ["start", "--dir", this.dir], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#server = server;
     return new Promise((resolve, reject) => {
       let said = "";

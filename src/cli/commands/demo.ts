@@ -26,8 +26,8 @@ export const demo: Run = async ({ given }) => {
   // as root too: a demonstration does not go into the system's directory
   const directory = path.resolve(given ?? "kenro-data");
   if (!fs.existsSync(path.join(directory, CONFIG_FILE))) await make(directory);
-  else await moveIfBusy(directory);
   continueStripped(directory);
+  await moveIfBusy(directory);
   const password = passwordOf(directory);
   const config = loadConfig(directory);
   if (!config.ok) throw new Refusal(config.error.join("\n"));

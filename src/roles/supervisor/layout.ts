@@ -62,7 +62,7 @@ function sharedGroup(role: SlicedRole, written: string): Group | undefined {
   return readers.length > 0 ? roles[readers[0] as SlicedRole].groups[0] : undefined;
 }
 
-/** The first directory on the way to `target` that other users cannot enter, or undefined. */
+/** The first directory on the way to `target`, itself included, that other users cannot enter, or undefined. */
 export function closedOnTheWay(target: string): string | undefined {
   const parts = path.resolve(target).split("/").slice(1);
   for (let length = 0; length <= parts.length; length++) {

@@ -15,10 +15,10 @@ import * as control from "#talk/control.ts";
 import type { Configure } from "#talk/health.ts";
 import { Reporter } from "#talk/report.ts";
 import { roleNames, roles, socketPath } from "../roles.ts";
-import { closedOnTheWay, makeDirectories, type Owners, ownersFrom } from "./layout.ts";
+import { makeDirectories, type Owners, ownersFrom } from "./layout.ts";
 import { RoleProcess } from "./process.ts";
 import { Sockets } from "./sockets.ts";
-import { spawner } from "./spawn.ts";
+import { spawner, unreachable } from "./spawn.ts";
 
 /** 0: stopped as asked. 1: cannot run like this. 111: may work later. */
 export type ExitCode = 0 | 1 | 111;
@@ -78,8 +78,8 @@ class Server {
   readonly #reporter: Reporter;
   readonly #log: Logger;
   readonly #processes = new Map<string, RoleProcess>();
-  readonly #note: string;
   #config: Config;
+  #note = "";
   #saidReady = false;
   #saidRefusals = new Set<string>();
   #stopping = false;
@@ -97,7 +97,6 @@ class Server {
       level: config.log.level,
       sink: (line) => this.#reporter.line(line),
     });
-    this.#note = separation(this.#owners);
     this.stopped = new Promise((resolve) => {
       this.#stopDone = resolve;
     });
@@ -105,6 +104,8 @@ class Server {
 
   async start(): Promise<void> {
     makeDirectories(this.#owners);
+    // the modes are right only now
+    this.#note = separation(this.#owners);
     fs.writeFileSync("run/supervisor/pid", `${process.pid}\n`);
     await this.#sockets.listen(listenersOf(this.#config));
     if (this.#note !== "") this.#hooks.say(this.#note);
@@ -269,8 +270,8 @@ function separation(owners: Owners): string {
   if (!owners.user("smtp")) {
     return "Note: not started as root, so all roles run as one user; only Node's permission model keeps apart those that do not sync files";
   }
-  const closed = closedOnTheWay(".");
+  const closed = unreachable(process.cwd());
   return closed
-    ? `Note: "${closed}" is closed to other users, so the roles cannot reach the data directory; move it, or start as another user than root`
+    ? `Note: "${closed}" is closed to other users, so the roles cannot reach what they need; open or move it, or start as another user than root`
     : "";
 }

@@ -3,9 +3,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { SlicedRole } from "#config/slice.ts";
-import { type Child, startChild } from "#sys/child.ts";
+import { available, type Child, startChild, type View } from "#sys/child.ts";
 import { roles } from "../roles.ts";
-import type { Owners } from "./layout.ts";
+import { closedOnTheWay, type Owners } from "./layout.ts";
 
 /** The checkout, or the tree of stripped code: what a role may read of it to load its code. */
 const ROOT = path.resolve(import.meta.dirname, "../../..");
@@ -37,10 +37,27 @@ export function spawner(
     descriptors,
     owner: owner && { ...owner, groups },
     noNetwork: row.network === "none",
+    view: owner && viewOf(data),
     files: row.files,
     // glibc would keep a heap for each thread, though one thread does nearly all
     environment: { UV_THREADPOOL_SIZE: String(row.threads), MALLOC_ARENA_MAX: "2" },
   });
+}
+
+/** Below somebody's home the roles' users reach nothing without a view of their own. */
+function viewOf(data: string): View | undefined {
+  const kept = [data, fs.realpathSync(path.join(ROOT, "node_modules"))] as const;
+  const closed = new Set(kept.map(closedOnTheWay).filter((at) => at !== undefined));
+  return closed.size > 0 && unreachable(data) === undefined ? { covered: [...closed], kept } : undefined;
+}
+
+/** What keeps the roles' users from the data directory or the packages, though they may have a view of their own; undefined: nothing. */
+export function unreachable(data: string): string | undefined {
+  for (const kept of [data, fs.realpathSync(path.join(ROOT, "node_modules"))]) {
+    const closed = closedOnTheWay(kept);
+    if (closed !== undefined && (closed === kept || !available().mount)) return closed;
+  }
+  return undefined;
 }
 
 /** Node's seat belt: exactly these paths. Unix sockets count as network for it, so every role has --allow-net; what keeps roles off
