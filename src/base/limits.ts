@@ -164,5 +164,22 @@ export const limits = {
     cacheFor: 1 * minute,
     cacheNoneFor: 15 * second,
   },
+  cdb: {
+    /** Data of a record that is read from a file in parts: one that claims more is taken for damage. */
+    data: 1 * MiB,
+    /** Slots of a table read at a time: first few, because most look-ups end there, then more and more up to this. */
+    slots: 512,
+  },
+  rules: {
+    /** A file of rules as text, and compiled; a million rules are about 25 MiB and 55 MiB. */
+    text: 64 * MiB,
+    compiled: 128 * MiB,
+    /** Problems of one file that are told one by one; of the others only how many there are. */
+    problems: 100,
+    /** A change of the file this short before it was read may have left its time stamp as it was: it is read once more. */
+    settle: 2 * second,
+    /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
+    greetDelay: 5 * minute,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;
