@@ -40,6 +40,9 @@ test("verbs say what is missing and what is there already", async (context) => {
   await assert.rejects(realDisk.create(file, 0o600), { name: "Trouble", code: "EEXIST" });
   await realDisk.link(file, path.join(at, "g"));
   await assert.rejects(realDisk.link(file, path.join(at, "g")), { code: "EEXIST" });
+  const [one, other] = await Promise.all([file, path.join(at, "g")].map((name) => realDisk.stat(name)));
+  assert.ok(one?.regular && one.changedMs > 0 && one.inode > 0);
+  assert.deepEqual(other, one, "two names of one file");
   await realDisk.rename(file, path.join(at, "h"));
   assert.deepEqual([...(await realDisk.list(at))].sort(), ["g", "h"]);
   assert.equal(await realDisk.remove(path.join(at, "g")), true);

@@ -21,7 +21,13 @@ export interface DiskFile {
 export interface DiskStat {
   readonly size: number;
   readonly mtimeMs: number;
+  /** When anything of it changed: bytes, name, owner. Nobody can set this time. */
+  readonly changedMs: number;
+  /** Two names are one file when this is the same. */
+  readonly inode: number;
   readonly directory: boolean;
+  /** A file of bytes: no directory, and no pipe or device, whose reading may never end. */
+  readonly regular: boolean;
 }
 
 /** All verbs reject with Trouble. A path that is not there is undefined where the type says so. */
@@ -199,7 +205,14 @@ export const realDisk: Disk = {
     ),
   stat: (filePath) =>
     call<fs.Stats>(`stat ${filePath}`, (done) => fs.stat(filePath, done)).then(
-      (found) => ({ size: found.size, mtimeMs: found.mtimeMs, directory: found.isDirectory() }),
+      (found) => ({
+        size: found.size,
+        mtimeMs: found.mtimeMs,
+        changedMs: found.ctimeMs,
+        inode: found.ino,
+        directory: found.isDirectory(),
+        regular: found.isFile(),
+      }),
       missing,
     ),
   free: async (filePath) => {

@@ -37,9 +37,12 @@ class Inode {
   /** Starts of sectors that were written and not synced. */
   readonly dirty = new Set<number>();
   readonly mtimeMs: number;
+  readonly number: number;
+  static #numbers = 0;
 
   constructor(mtimeMs: number) {
     this.mtimeMs = mtimeMs;
+    this.number = ++Inode.#numbers;
   }
 
   write(chunk: Buffer, position: number): void {
@@ -265,9 +268,19 @@ export class BrokenDisk implements Disk {
   async stat(name: string): Promise<DiskStat | undefined> {
     await this.#alive();
     const at = path.normalize(name);
-    if (this.#directories.has(at)) return { size: 0, mtimeMs: 0, directory: true };
+    const place = { size: 0, mtimeMs: 0, changedMs: 0, inode: 0, directory: true, regular: false };
+    if (this.#directories.has(at)) return place;
     const inode = this.#names.get(at);
-    return inode && { size: inode.content.length, mtimeMs: inode.mtimeMs, directory: false };
+    if (!inode) return undefined;
+    const { content, mtimeMs, number } = inode;
+    return {
+      size: content.length,
+      mtimeMs,
+      changedMs: mtimeMs,
+      inode: number,
+      directory: false,
+      regular: true,
+    };
   }
 
   async free(_name: string): Promise<number> {
