@@ -119,12 +119,39 @@ const rows: readonly Row[] = [
     ],
     load: async () => (await import("./commands/log.ts")).log,
   },
+  {
+    usage: "rules compile <file>",
+    meaning: 'make a cdb of access rules, as tcprules; "-" is standard input',
+    options: [
+      option("-o, --output <file>", "the file to write, replaced as a whole (<file>.cdb)"),
+      option("--strict", "refuse what tcprules passes by: lines and addresses without effect"),
+    ],
+    load: async () => (await import("./commands/rules.ts")).compile,
+  },
+  {
+    usage: "rules check <file>",
+    meaning: "what access rules, as text or cdb, say about a client; first as tcprulescheck",
+    options: [
+      option("--ip <address>", "address of the client").makeOptionMandatory(),
+      option("--name <name>", "its name, if that leads back to its address"),
+      option("--info <user>", "what its ident server says"),
+      option("--strict", "refuse what tcprules passes by: lines and addresses without effect"),
+    ],
+    load: async () => (await import("./commands/rules.ts")).check,
+  },
+  {
+    usage: "rules f2d <list> <directory>",
+    meaning: 'make a directory database of a list, one empty file for each line; "-" is standard input',
+    options: [option("--prune", "remove entries that the list does not have")],
+    load: async () => (await import("./commands/f2d.ts")).f2d,
+  },
 ];
 
 const groupMeanings: Readonly<Record<string, string>> = {
   user: "accounts",
   domain: "domains of ours",
   queue: "messages on their way",
+  rules: "who may connect, by address and name",
 };
 
 function command(row: Row, name: string, done: (code: ExitCode) => void): Command {

@@ -92,8 +92,8 @@ test("rules behind another for the same address are found, and refuse nothing", 
   assert.deepEqual(
     repeatedRules(compiled).map(({ line, kind, text }) => [line, kind, text]),
     [
-      [4, "repeated", 'Line 1 counts for "1.2.3.4", not this one'],
-      [5, "repeated", 'Line 2 counts for "1.2.3.5", not this one'],
+      [4, "repeated", 'The rule for "1.2.3.4" does not count: line 1 has one'],
+      [5, "repeated", 'The rule for "1.2.3.5" does not count: line 2 has one'],
     ],
   );
 });

@@ -151,7 +151,8 @@ export function repeatedRules({ cdb, positions, lines }: Compiled): readonly Pro
     if (found.kind !== "found" || found.position === position) continue;
     const line = lines[at] ?? 0;
     if (problems.at(-1)?.line === line) continue;
-    const text = `Line ${lineAt({ positions, lines }, found.position)} counts for ${quoted(key.toString("latin1"))}, not this one`;
+    const winner = lineAt({ positions, lines }, found.position);
+    const text = `The rule for ${quoted(key.toString("latin1"))} does not count: line ${winner} has one`;
     problems.push({ line, kind: "repeated", text });
   }
   return problems;

@@ -15,6 +15,8 @@ export interface RuleSet {
   readonly networks: { readonly 4: readonly number[]; readonly 6: readonly number[] };
   /** What was wrong with the text although it is not refused. */
   readonly problems: readonly Problem[];
+  /** How many more of them there were. */
+  readonly more: number;
   /** The line that the record at a position came from, when it was text. */
   lineOf(position: number): number | undefined;
 }
@@ -50,6 +52,7 @@ function readText(bytes: Buffer, name: string, strict: boolean): Result<RuleSet,
     size: compiled.positions.length,
     networks: networks.all(),
     problems,
+    more: compilation.more,
     lineOf: (position) => lineAt(compiled, position),
   });
 }
@@ -75,6 +78,7 @@ function readCompiled(cdb: Buffer): Result<RuleSet> {
     size,
     networks: networks.all(),
     problems: [],
+    more: 0,
     lineOf: () => undefined,
   });
 }
