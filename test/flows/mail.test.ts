@@ -4,21 +4,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import test, { type TestContext } from "node:test";
+import test from "node:test";
 import { ImapFlow } from "imapflow";
 import nodemailer from "nodemailer";
+import { need } from "../support/tools.ts";
 import { converse, eventually, World } from "../support/world.ts";
-
-const has = (tool: string) => spawnSync("sh", ["-c", `command -v ${tool}`]).status === 0;
-
-/** Debian programs may be missing on a bare machine, but not in CI. */
-function need(context: TestContext, ...tools: readonly string[]): boolean {
-  const missing = tools.filter((tool) => !has(tool));
-  if (missing.length === 0) return true;
-  assert.notEqual(process.env["CI"], "true", `CI lacks ${missing.join(", ")}`);
-  context.skip(`install ${missing.join(", ")} to run this`);
-  return false;
-}
 
 const body = "Gr\xfc\xdfe \xff\r\n.\r\n..two dots\r\n.one\r\n\r\nlast line\r\n";
 const message = (subject: string) =>
