@@ -22,6 +22,10 @@ export interface Resolver {
   mx(domain: string): Promise<Answer<MxRecord>>;
   /** IPv4 and IPv6 addresses; an address is its own answer. */
   addresses(host: string): Promise<Answer<string>>;
+  /** IPv4 addresses of a name only; a text that is an address is no name. */
+  a(name: string): Promise<Answer<string>>;
+  /** IPv6 addresses of a name only; a text that is an address is no name. */
+  aaaa(name: string): Promise<Answer<string>>;
   /** Names of an address. */
   ptr(address: string): Promise<Answer<string>>;
   /** Each record with its strings joined. */
@@ -71,13 +75,22 @@ export class NetworkResolver implements Resolver {
 
   async addresses(host: string): Promise<Answer<string>> {
     if (net.isIP(host)) return { kind: "found", records: [host] };
-    const answers = await Promise.all([
-      this.#ask("aaaa", host, async (name) => withTtl(await this.#asker.resolve6(name, { ttl: true }))),
-      this.#ask("a", host, async (name) => withTtl(await this.#asker.resolve4(name, { ttl: true }))),
-    ]);
+    const answers = await Promise.all([this.aaaa(host), this.a(host)]);
     const records = answers.flatMap((answer) => (answer.kind === "found" ? answer.records : []));
     if (records.length > 0) return { kind: "found", records };
     return answers.find(({ kind }) => kind === "later") ?? { kind: "none" };
+  }
+
+  a(name: string): Promise<Answer<string>> {
+    if (net.isIP(name)) return Promise.resolve({ kind: "none" });
+    return this.#ask("a", name, async (ascii) => withTtl(await this.#asker.resolve4(ascii, { ttl: true })));
+  }
+
+  aaaa(name: string): Promise<Answer<string>> {
+    if (net.isIP(name)) return Promise.resolve({ kind: "none" });
+    return this.#ask("aaaa", name, async (ascii) =>
+      withTtl(await this.#asker.resolve6(ascii, { ttl: true })),
+    );
   }
 
   ptr(address: string): Promise<Answer<string>> {

@@ -21,6 +21,8 @@ function resolverOf(mx: readonly [number, string][] | "none" | "later", known: H
       if (records === "later") return later;
       return records ? { kind: "found", records } : { kind: "none" };
     },
+    a: unused,
+    aaaa: unused,
     ptr: unused,
     txt: unused,
   };
