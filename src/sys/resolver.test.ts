@@ -32,6 +32,8 @@ const zones: Zones = {
   "garbage.example.org": "garbage",
   "empty.example.org": {},
   "1.2.0.192.in-addr.arpa": { PTR: ["mx.example.org"] },
+  "3.2.0.192.in-addr.arpa": "servfail",
+  "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": { PTR: ["six.example.org"] },
   "xn--exmple-cua.org": { A: ["192.0.2.9"] },
   "_dmarc.example.org": { TXT: ["v=DMARC1"] },
 };
@@ -65,6 +67,9 @@ const rows: [what: string, ask: (resolver: Resolver) => Promise<unknown>, answer
   ["an address", (r) => r.addresses("192.0.2.77"), found("192.0.2.77")],
   ["an international name", (r) => r.addresses("exämple.org"), found("192.0.2.9")],
   ["PTR", (r) => r.ptr("192.0.2.1"), found("mx.example.org")],
+  ["PTR of IPv6", (r) => r.ptr("2001:DB8:0::1"), found("six.example.org")],
+  ["PTR of IPv4 in IPv6 clothes", (r) => r.ptr("::ffff:192.0.2.1"), found("mx.example.org")],
+  ["no PTR", (r) => r.ptr("192.0.2.2"), { kind: "none" }],
   ["PTR of no address", (r) => r.ptr("example.org"), { kind: "none" }],
   ["TXT", (r) => r.txt("example.org"), found("v=spf1 -all", "ab")],
   ["a name with an underscore", (r) => r.txt("_dmarc.example.org"), found("v=DMARC1")],
@@ -85,6 +90,7 @@ test("whatever goes wrong is later, and is asked anew", async (context) => {
     assert.equal((await resolver.mx(`${name}.example.org`)).kind, "later", name);
   }
   assert.equal((await resolver.addresses("fail.example.org")).kind, "later");
+  assert.equal((await resolver.ptr("192.0.2.3")).kind, "later");
   zone.replace({ "fail.example.org": { MX: ["1 a.example"] } });
   assert.equal((await resolver.mx("fail.example.org")).kind, "found");
 });

@@ -5,6 +5,7 @@ import net from "node:net";
 import { domainToASCII } from "node:url";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { addressBytes } from "#base/network.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
 
 export type Answer<T> =
@@ -26,7 +27,7 @@ export interface Resolver {
   a(name: string): Promise<Answer<string>>;
   /** IPv6 addresses of a name only; a text that is an address is no name. */
   aaaa(name: string): Promise<Answer<string>>;
-  /** Names of an address. */
+  /** Names of an address; of an IPv4 address in IPv6 clothes as of the IPv4 address. */
   ptr(address: string): Promise<Answer<string>>;
   /** Each record with its strings joined. */
   txt(name: string): Promise<Answer<string>>;
@@ -94,8 +95,12 @@ export class NetworkResolver implements Resolver {
   }
 
   ptr(address: string): Promise<Answer<string>> {
-    if (!net.isIP(address)) return Promise.resolve({ kind: "none" });
-    return this.#ask("ptr", address, async (name) => ({ records: await this.#asker.reverse(name) }));
+    const bytes = addressBytes(address);
+    if (!bytes) return Promise.resolve({ kind: "none" });
+    // not reverse(): it looks into the hosts file too, and takes a server's failure for "there is none"
+    return this.#ask("ptr", reverseName(bytes), async (name) => ({
+      records: await this.#asker.resolvePtr(name),
+    }));
   }
 
   txt(name: string): Promise<Answer<string>> {
@@ -113,7 +118,7 @@ export class NetworkResolver implements Resolver {
     const key = `${type} ${name.toLowerCase()}`;
     const kept = this.#kept.get(key);
     if (kept && kept.until > this.#clock.monotonic()) return kept.answer as Promise<Answer<T>>;
-    const answer = this.#answer(type, name, run);
+    const answer = this.#answer(name, run);
     const entry: Kept = { answer: answer.then(({ found }) => found), until: Number.POSITIVE_INFINITY };
     this.#keep(key, entry);
     answer.then(
@@ -127,11 +132,10 @@ export class NetworkResolver implements Resolver {
   }
 
   async #answer<T>(
-    type: string,
     name: string,
     run: (ascii: string) => Promise<{ readonly records: readonly T[]; readonly ttl?: number }>,
   ): Promise<{ readonly found: Answer<T>; readonly keep: number }> {
-    const ascii = type === "ptr" ? name : asciiName(name);
+    const ascii = asciiName(name);
     if (ascii === undefined) return { found: { kind: "none" }, keep: 0 };
     try {
       const { records, ttl = Number.POSITIVE_INFINITY } = await run(ascii);
@@ -156,6 +160,12 @@ const withTtl = (records: readonly { readonly address: string; readonly ttl: num
   records: records.map(({ address }) => address),
   ttl: Math.min(...records.map(({ ttl }) => ttl)),
 });
+
+/** Where the PTR records of an address are: RFC 1035 §3.5, RFC 3596 §2.5. */
+export function reverseName(bytes: Buffer): string {
+  if (bytes.length === 4) return `${[...bytes].reverse().join(".")}.in-addr.arpa`;
+  return `${[...bytes.toString("hex")].reverse().join(".")}.ip6.arpa`;
+}
 
 /** A name as it is asked for; undefined when no such name can exist. Underscores are for names such as `_dmarc`. */
 function asciiName(name: string): string | undefined {

@@ -1,7 +1,7 @@
 // A resolver that answers from the same data as the zone server, without sockets: for tests that move the clock or ask very often.
 
 import { addressBytes } from "#base/network.ts";
-import type { Answer, MxRecord, Resolver } from "#sys/resolver.ts";
+import { type Answer, type MxRecord, type Resolver, reverseName } from "#sys/resolver.ts";
 import type { Records, Zones } from "./zone.ts";
 
 const CHAIN = 16;
@@ -67,10 +67,4 @@ export class TableResolver implements Resolver {
     }
     return { kind: "later", why: "servfail" };
   }
-}
-
-/** Where the PTR records of an address are: RFC 1035 §3.5, RFC 3596 §2.5. */
-export function reverseName(bytes: Buffer): string {
-  if (bytes.length === 4) return `${[...bytes].reverse().join(".")}.in-addr.arpa`;
-  return `${[...bytes.toString("hex")].reverse().join(".")}.ip6.arpa`;
 }
