@@ -181,5 +181,13 @@ export const limits = {
     /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
     greetDelay: 5 * minute,
   },
+  iprev: {
+    /** Names of one client that are tried. */
+    names: 10,
+    /** For the PTR question, and again for the addresses of the names. */
+    time: 10 * second,
+    /** When one name is verified, the others have this long. */
+    others: 1 * second,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;
