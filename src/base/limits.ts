@@ -181,6 +181,11 @@ export const limits = {
     /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
     greetDelay: 5 * minute,
   },
+  policy: {
+    /** A fact that takes longer is not known; a rule that takes longer is skipped. */
+    fact: 12 * second,
+    rule: 30 * second,
+  },
   iprev: {
     /** Names of one client that are tried. */
     names: 10,

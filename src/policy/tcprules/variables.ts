@@ -65,6 +65,14 @@ function acceptedDomain(entry: string): AcceptedDomain | undefined {
   return text.startsWith("@") ? { kind: "domain", domain: text.slice(1) } : { kind: "suffix", suffix: text };
 }
 
+/** Whether a sender's domain is one of those that ACCEPTDOMAINS names. */
+export function acceptsDomain(entries: readonly AcceptedDomain[], domain: string): boolean {
+  const lower = domain.toLowerCase();
+  return entries.some((entry) =>
+    entry.kind === "domain" ? entry.domain === lower : lower.endsWith(entry.suffix),
+  );
+}
+
 /** As rblsmtpd: empty accepts, a minus sign makes the refusal permanent. */
 function blocklisted(value: string): Blocklisted {
   if (value === "") return { kind: "accept" };

@@ -1,0 +1,307 @@
+// Facts: what a rule may look at. Each is found out when the first rule asks for it, once, with a deadline; what depends on the client
+// alone begins to resolve when it connects. Facts are grouped by what they are about: client, HELO, sender, recipient.
+
+import { type Clock, pause } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { addressBytes, formatAddress } from "#base/network.ts";
+import { type ClientName, clientName } from "#origin/iprev.ts";
+import type { Answer, MxRecord, Resolver } from "#sys/resolver.ts";
+import { splitAddress } from "#wire/envelope.ts";
+import type { Databases } from "./databases.ts";
+import { isDynamic, type NamePatterns } from "./names.ts";
+import type { KnownVariables } from "./tcprules/variables.ts";
+
+/** What rules see of the world; all of it is injected. */
+export interface World {
+  readonly clock: Clock;
+  readonly resolver: Resolver;
+  readonly databases: Databases;
+  readonly patterns: NamePatterns;
+  readonly server: Server;
+  /** tcprules: by address, and by name when it is verified. */
+  access(address: string, name: string | undefined): Promise<Access>;
+  /** What was remembered of a client; rejects when the ledger is away. */
+  readonly memory: Memory;
+  /** Block and allow lists in DNS. */
+  listings(address: string): Promise<readonly Listing[]>;
+  spf(question: SpfQuestion): Promise<SpfFinding>;
+}
+
+export interface SpfQuestion {
+  readonly address: string;
+  /** "" is the null sender: then HELO is asked about (RFC 7208 §2.4). */
+  readonly sender: string;
+  readonly hello: string;
+}
+
+/** What SPF says, and what it is worth. */
+export interface SpfFinding {
+  readonly kind: "pass" | "fail" | "softfail" | "neutral" | "none" | "temperror" | "permerror";
+  readonly evidence: string;
+  /** A pass that lets everybody send: it vouches for nobody. */
+  readonly everybody: boolean;
+  /** The domain sends no mail at all (`v=spf1 -all`). */
+  readonly never: boolean;
+}
+
+/** Who we are: clients that claim to be us lie. */
+export interface Server {
+  readonly hostname: string;
+  /** IP addresses of ours, as far as they are known. */
+  readonly addresses: ReadonlySet<string>;
+  isLocal(domain: string): Promise<boolean>;
+}
+
+export interface Access extends KnownVariables {
+  readonly denied: boolean;
+  /** The rules that matched, for the record. */
+  readonly evidence: string;
+}
+
+export interface Memory {
+  meet(client: Client): Promise<Remembered>;
+  /** Whether our users write to this address, or have taken mail from it. */
+  correspondent(address: string): Promise<boolean>;
+  greylist(client: string, sender: string, recipient: string): Promise<GreylistAnswer>;
+}
+
+export interface Remembered {
+  readonly ban: { readonly until: number; readonly why: string } | undefined;
+  /** Wanted mail came from it before. */
+  readonly known: boolean;
+  /** From -10 (bad) to 10 (good). */
+  readonly reputation: number;
+  /** Unknown recipients it asked for lately. */
+  readonly guesses: number;
+}
+
+export type GreylistAnswer = { readonly kind: "pass" } | { readonly kind: "wait"; readonly until: number };
+
+export interface Listing {
+  readonly zone: string;
+  readonly text: string;
+  /** Points; negative for allow lists. */
+  readonly weight: number;
+}
+
+export interface Client {
+  readonly address: string;
+  /** It spoke before it was greeted. */
+  readonly early: boolean;
+}
+
+export interface FactsOf {
+  readonly connect: { readonly client: ClientFacts };
+  readonly hello: FactsOf["connect"] & { readonly hello: HelloFacts };
+  readonly sender: FactsOf["hello"] & { readonly sender: SenderFacts };
+  readonly recipient: FactsOf["sender"] & { readonly recipient: RecipientFacts };
+}
+
+/** Whether two texts are the same address. */
+export function sameAddress(one: string, other: string): boolean {
+  const [a, b] = [addressBytes(one), addressBytes(other)];
+  return a !== undefined && b !== undefined && a.equals(b);
+}
+
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => {
+    found ??= { value: find() };
+    return found.value;
+  };
+}
+
+/** What it is, or `late` when that takes too long or fails: a fact that nobody knows refuses no mail. */
+async function intime<T>(clock: Clock, finding: Promise<T>, late: T): Promise<T> {
+  const end = new AbortController();
+  try {
+    return await Promise.race([
+      finding.catch(() => late),
+      pause(clock, limits.policy.fact, end.signal).then(() => late),
+    ]);
+  } finally {
+    end.abort();
+  }
+}
+
+export class ClientFacts {
+  readonly address: string;
+  readonly early: boolean;
+  readonly world: World;
+
+  constructor(world: World, client: Client) {
+    this.world = world;
+    this.address = client.address;
+    this.early = client.early;
+  }
+
+  /** A program on this machine. */
+  get isOurselves(): boolean {
+    return [...this.world.server.addresses].some((own) => sameAddress(own, this.address));
+  }
+
+  /** Reverse DNS, confirmed. */
+  readonly name = once((): Promise<ClientName> => {
+    const finding = clientName(this.address, this.world.resolver);
+    return intime(this.world.clock, finding, { kind: "later", why: "no answer in time" });
+  });
+
+  /** The verified name, if there is one. */
+  readonly verifiedName = once(async (): Promise<string | undefined> => {
+    const name = await this.name();
+    return name.kind === "verified" ? name.name : undefined;
+  });
+
+  /** Certainly without a verified name: the stricter rules are for these. Names that DNS did not tell in time do not count. */
+  readonly isUnnamed = once(async (): Promise<boolean> => {
+    const { kind } = await this.name();
+    return kind === "none" || kind === "unverified";
+  });
+
+  readonly access = once(
+    async (): Promise<Access> => this.world.access(this.address, await this.verifiedName()),
+  );
+
+  /** The /24 or /64 the client is in: senders that retry often do so from a neighbour. */
+  get network(): string {
+    const bytes = addressBytes(this.address);
+    if (!bytes) return this.address;
+    const kept = bytes.length === 4 ? 3 : 8;
+    return `${formatAddress(Buffer.concat([bytes.subarray(0, kept), Buffer.alloc(bytes.length - kept)]))}/${8 * kept}`;
+  }
+
+  readonly memory = once((): Promise<Remembered> => {
+    const unknown: Remembered = { ban: undefined, known: false, reputation: 0, guesses: 0 };
+    return intime(this.world.clock, this.world.memory.meet(this), unknown);
+  });
+
+  readonly listings = once(
+    (): Promise<readonly Listing[]> => intime(this.world.clock, this.world.listings(this.address), []),
+  );
+
+  /** What its verified name looks like: a number in a row of many. Undefined: it does not. */
+  readonly dynamic = once(async (): Promise<string | undefined> => {
+    const name = await this.verifiedName();
+    return name === undefined ? undefined : isDynamic(name, this.address, this.world.patterns);
+  });
+}
+
+/** A HELO argument by its form. */
+export type HelloForm = "name" | "dotless" | "literal" | "bareLiteral" | "other";
+
+export class HelloFacts {
+  readonly name: string;
+  readonly form: HelloForm;
+  /** The address of a literal. */
+  readonly literal: string | undefined;
+  readonly #client: ClientFacts;
+
+  constructor(client: ClientFacts, name: string) {
+    this.#client = client;
+    this.name = name.toLowerCase().replace(/\.$/, "");
+    const [, inBrackets] = /^\[(?:ipv6:)?(.*)\]$/.exec(this.name) ?? [];
+    const address = inBrackets ?? this.name;
+    this.literal = addressBytes(address) ? address : undefined;
+    this.form = formOf(this.name, {
+      literal: this.literal !== undefined,
+      brackets: inBrackets !== undefined,
+    });
+  }
+
+  /** Addresses of the name. */
+  readonly addresses = once((): Promise<Answer<string>> => {
+    const { resolver, clock } = this.#client.world;
+    if (this.form !== "name") return Promise.resolve({ kind: "none" });
+    return intime(clock, resolver.addresses(this.name), { kind: "later", why: "no answer in time" });
+  });
+
+  /** The name, which does not look dynamic, leads to the client: it knows who it is. */
+  readonly confirmed = once(async (): Promise<boolean> => {
+    const { address, world } = this.#client;
+    if (isDynamic(this.name, address, world.patterns) !== undefined) return false;
+    const answer = await this.addresses();
+    return answer.kind === "found" && answer.records.some((each) => sameAddress(each, address));
+  });
+}
+
+function formOf(name: string, { literal, brackets }: { literal: boolean; brackets: boolean }): HelloForm {
+  if (literal) return brackets ? "literal" : "bareLiteral";
+  if (!/^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/.test(name) || name.includes("..")) return "other";
+  return name.includes(".") ? "name" : "dotless";
+}
+
+/** What is known of the domain that a sender claims. */
+export type SenderDomain =
+  | { readonly kind: "found"; readonly hosts: readonly string[] }
+  | { readonly kind: "none" }
+  /** RFC 7505: it takes no mail, so nothing could answer this one. */
+  | { readonly kind: "nullMx" }
+  | { readonly kind: "later"; readonly why: string };
+
+export class SenderFacts {
+  /** "" is the null sender. */
+  readonly address: string;
+  readonly domain: string;
+  readonly #client: ClientFacts;
+  readonly #hello: HelloFacts;
+
+  constructor(client: ClientFacts, hello: HelloFacts, address: string) {
+    this.#client = client;
+    this.#hello = hello;
+    this.address = address;
+    this.domain = address === "" ? "" : splitAddress(address).domain;
+  }
+
+  /** Where answers to the sender would go. */
+  readonly exchangers = once(async (): Promise<SenderDomain> => {
+    const { resolver, clock } = this.#client.world;
+    const later = { kind: "later", why: "no answer in time" } as const;
+    const mx = await intime<Answer<MxRecord>>(clock, resolver.mx(this.domain), later);
+    if (mx.kind === "later") return mx;
+    if (mx.kind === "found") {
+      const hosts = mx.records.map(({ exchange }) => exchange).filter((host) => host !== "" && host !== ".");
+      return hosts.length === 0 ? { kind: "nullMx" } : { kind: "found", hosts };
+    }
+    // RFC 5321 §5.1: a domain without MX is its own exchanger
+    const own = await intime<Answer<string>>(clock, resolver.addresses(this.domain), later);
+    if (own.kind === "later") return own;
+    return own.kind === "found" ? { kind: "found", hosts: [this.domain] } : { kind: "none" };
+  });
+
+  /** SPF of the sender's domain, or of HELO for the null sender. */
+  readonly spf = once((): Promise<SpfFinding> => {
+    const { address, world } = this.#client;
+    const finding = world.spf({ address, sender: this.address, hello: this.#hello.name });
+    const late = {
+      kind: "temperror",
+      evidence: "no answer in time",
+      everybody: false,
+      never: false,
+    } as const;
+    return intime(world.clock, finding, late);
+  });
+
+  /** The sender's domain vouches for the client, and not for everybody. */
+  readonly authorised = once(async (): Promise<boolean> => {
+    const result = await this.spf();
+    return result.kind === "pass" && !result.everybody;
+  });
+
+  /** Our users write to this sender, and it is not forged. */
+  readonly isCorrespondent = once(async (): Promise<boolean> => {
+    const { clock, memory } = this.#client.world;
+    if (this.address === "" || !(await this.authorised())) return false;
+    return intime(clock, memory.correspondent(this.address), false);
+  });
+}
+
+export class RecipientFacts {
+  readonly address: string;
+  /** Those before it in the transaction that were taken. */
+  readonly before: number;
+
+  constructor(address: string, before: number) {
+    this.address = address;
+    this.before = before;
+  }
+}

@@ -1,0 +1,262 @@
+// Judge: one session before the rules. A refusal of the client, its HELO or its sender stands until these change, and is said when
+// the client names a recipient: the log then knows whom it was for, and clients that mishandle an early refusal do not come again.
+
+import { pause } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { messageOf } from "#base/problem.ts";
+import { splitAddress } from "#wire/envelope.ts";
+import {
+  type Client,
+  ClientFacts,
+  type FactsOf,
+  HelloFacts,
+  RecipientFacts,
+  SenderFacts,
+  type World,
+} from "./facts.ts";
+import { stages } from "./stages.ts";
+import {
+  type Mode,
+  type Rule,
+  type SoFar,
+  type Spares,
+  type Stage,
+  stageNames,
+  type Thresholds,
+  type Verdict,
+} from "./verdict.ts";
+
+export interface JudgeOptions {
+  readonly world: World;
+  readonly thresholds: Thresholds;
+  /** By rule id, where the configuration differs from the rule. */
+  readonly modes: ReadonlyMap<string, Mode>;
+  /** Local parts whose mail is taken whatever the rules say, so that people who are refused can ask why. */
+  readonly spared: ReadonlySet<string>;
+  /** Runs every rule, though one has refused already: to explain. */
+  readonly all?: boolean;
+  /** A rule failed or took too long; it is skipped. */
+  readonly trouble: (text: string) => void;
+}
+
+/** What the client is told. */
+export interface Decision {
+  readonly kind: "reject" | "defer";
+  readonly rule: string;
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+  readonly evidence: string;
+  /** The connection is to end with it. */
+  readonly now: boolean;
+}
+
+export interface RuleRecord {
+  readonly rule: string;
+  readonly mode: Mode;
+  /** "skipped": the client is spared; "failed": the rule is broken, or its facts took too long. */
+  readonly verdict: Verdict["kind"] | "skipped" | "failed";
+  readonly evidence: string;
+  readonly ms: number;
+}
+
+export interface StageRecord {
+  readonly stage: Stage;
+  readonly rules: readonly RuleRecord[];
+}
+
+interface Outcome {
+  readonly record: StageRecord;
+  readonly decision: Decision | undefined;
+  readonly points: number;
+  readonly reasons: readonly string[];
+  /** ms that the client waits. */
+  readonly slow: number;
+}
+
+export class Judge {
+  readonly #options: JudgeOptions;
+  readonly #client: ClientFacts;
+  #hello: HelloFacts | undefined;
+  #sender: SenderFacts | undefined;
+  /** The latest of each stage; those behind one that began anew are gone. */
+  readonly #outcomes = new Map<Stage, Promise<Outcome>>();
+
+  /** Facts of the client begin to resolve. */
+  constructor(options: JudgeOptions, client: Client) {
+    this.#options = options;
+    this.#client = new ClientFacts(options.world, client);
+    void this.#client.name();
+    void this.#client.memory();
+    void this.#client.listings();
+    this.#begin("connect", { client: this.#client });
+  }
+
+  /** The suffix that RELAYCLIENT gives the client's recipients ("" as a rule); undefined: it may not relay. */
+  async relays(): Promise<string | undefined> {
+    return (await this.#client.access()).relayClient;
+  }
+
+  /** What is to be said at once, before anything else: of clients that are banned or denied. */
+  async connected(): Promise<Decision | undefined> {
+    const { decision } = await this.#outcome("connect");
+    return decision?.now ? decision : undefined;
+  }
+
+  hello(name: string): void {
+    this.#hello = new HelloFacts(this.#client, name);
+    this.#sender = undefined;
+    this.#begin("hello", { client: this.#client, hello: this.#hello });
+  }
+
+  sender(address: string): void {
+    const hello = this.#hello;
+    if (!hello) return;
+    this.#sender = new SenderFacts(this.#client, hello, address);
+    // nearly every session needs both
+    if (address !== "") void this.#sender.exchangers();
+    void this.#sender.spf();
+    this.#begin("sender", { client: this.#client, hello, sender: this.#sender });
+  }
+
+  /** What the client is told of this recipient; `before` of the transaction were taken. Undefined: it is welcome. */
+  async recipient(address: string, before: number): Promise<Decision | undefined> {
+    const [hello, sender] = [this.#hello, this.#sender];
+    if (!hello || !sender) return undefined;
+    const { all = false, world } = this.#options;
+    const recipient = new RecipientFacts(address, before);
+    let first: Decision | undefined;
+    for (const stage of stageNames) {
+      if (stage === "recipient") this.#begin(stage, { client: this.#client, hello, sender, recipient });
+      const { decision, slow } = await this.#outcome(stage);
+      if (slow > 0 && !all) await pause(world.clock, slow);
+      first ??= decision;
+      if (first && !all) break;
+    }
+    return first && this.#unlessSpared(address, first);
+  }
+
+  /** What all stages said so far, in their order. */
+  async record(): Promise<readonly StageRecord[]> {
+    const begun = stageNames.filter((stage) => this.#outcomes.has(stage));
+    const outcomes = await Promise.all(begun.map((stage) => this.#outcome(stage)));
+    return outcomes.map(({ record }) => record);
+  }
+
+  #unlessSpared(address: string, decision: Decision): Decision | undefined {
+    return !decision.now && this.#options.spared.has(splitAddress(address).local.toLowerCase())
+      ? undefined
+      : decision;
+  }
+
+  #begin<S extends Stage>(stage: S, facts: FactsOf[S]): void {
+    for (const later of stageNames.slice(stageNames.indexOf(stage))) this.#outcomes.delete(later);
+    const before = [...this.#outcomes.values()];
+    this.#outcomes.set(
+      stage,
+      Promise.all(before).then((outcomes) => this.#judge(stage, facts, outcomes)),
+    );
+  }
+
+  #outcome(stage: Stage): Promise<Outcome> {
+    return (
+      this.#outcomes.get(stage) ??
+      Promise.resolve({ record: { stage, rules: [] }, decision: undefined, points: 0, reasons: [], slow: 0 })
+    );
+  }
+
+  async #judge<S extends Stage>(stage: S, facts: FactsOf[S], before: readonly Outcome[]): Promise<Outcome> {
+    const { all = false, modes, thresholds } = this.#options;
+    const earlier = before.flatMap((outcome) => outcome.reasons);
+    const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
+    const tally = new Tally();
+    // a refusal that stands is not made better by more questions
+    const rules =
+      all || !before.some((outcome) => outcome.decision) ? (stages[stage] as readonly Rule<S>[]) : [];
+    for (const each of rules) {
+      const mode = modes.get(each.id) ?? each.mode;
+      if (mode === "off") continue;
+      const sofar = { points: points + tally.points, reasons: [...earlier, ...tally.reasons], thresholds };
+      tally.take(each.id, mode, await this.#ask(each, facts, sofar));
+      if (tally.decision && !all) break;
+    }
+    const { records, decision, reasons, slow } = tally;
+    return { record: { stage, rules: records }, decision, points: tally.points, reasons, slow };
+  }
+
+  /** What a rule says. One that fails, or that the world keeps waiting, says nothing: mail is never refused for our own trouble. */
+  async #ask<S extends Stage>(rule: Rule<S>, facts: FactsOf[S], sofar: SoFar): Promise<Asked> {
+    const { clock } = this.#options.world;
+    const began = clock.monotonic();
+    const asked = (said: Asked["said"]): Asked => ({ said, ms: Math.round(clock.monotonic() - began) });
+    const end = new AbortController();
+    try {
+      if (await this.#isSpared(rule.spares)) return asked("skipped");
+      const verdict = await Promise.race([
+        rule.judge(facts, sofar),
+        pause(clock, limits.policy.rule, end.signal).then(() => "failed" as const),
+      ]);
+      if (verdict === "failed") this.#options.trouble(`Rule ${rule.id} took too long and was skipped`);
+      return asked(verdict);
+    } catch (thrown) {
+      this.#options.trouble(`Rule ${rule.id} failed and was skipped: ${messageOf(thrown)}`);
+      return asked("failed");
+    } finally {
+      end.abort();
+    }
+  }
+
+  async #isSpared(rule: Spares): Promise<boolean> {
+    const { relayClient, reliableClient, blocklisted } = await this.#client.access();
+    if (relayClient !== undefined) return true;
+    if (rule === "relay") return false;
+    if (reliableClient || this.#client.isOurselves) return true;
+    if (rule === "reliable") return false;
+    if (blocklisted?.kind === "accept" || (await this.#client.memory()).known) return true;
+    return (await this.#sender?.isCorrespondent()) === true;
+  }
+}
+
+interface Asked {
+  readonly said: Verdict | "skipped" | "failed";
+  readonly ms: number;
+}
+
+/** What the rules of one stage have said. */
+class Tally {
+  readonly records: RuleRecord[] = [];
+  readonly reasons: string[] = [];
+  points = 0;
+  slow = 0;
+  decision: Decision | undefined;
+
+  take(rule: string, mode: Mode, { said, ms }: Asked): void {
+    if (typeof said === "string") {
+      this.records.push({ rule, mode, verdict: said, evidence: "", ms });
+      return;
+    }
+    this.records.push({ rule, mode, verdict: said.kind, evidence: evidenceOf(said), ms });
+    if (mode === "enforce") this.#count(rule, said);
+  }
+
+  #count(rule: string, verdict: Verdict): void {
+    switch (verdict.kind) {
+      case "accept":
+        return;
+      case "score":
+        this.points += verdict.points;
+        this.reasons.push(`${rule} ${verdict.points} (${verdict.evidence})`);
+        return;
+      case "slow":
+        this.slow = Math.max(this.slow, verdict.ms);
+        return;
+      case "reject":
+      case "defer":
+        this.decision ??= { rule, ...verdict, now: verdict.now === true };
+    }
+  }
+}
+
+function evidenceOf(verdict: Verdict): string {
+  return verdict.kind === "score" ? `${verdict.points}: ${verdict.evidence}` : verdict.evidence;
+}

@@ -1,0 +1,18 @@
+// early-talker: a real server waits for the greeting (RFC 5321 §4.3.1); what only sprays does not.
+
+import { accept, reject, rule } from "../verdict.ts";
+
+export const earlyTalker = rule({
+  id: "early-talker",
+  stage: "connect",
+  meaning: "The client spoke before it was greeted.",
+  mode: "enforce",
+  spares: "known",
+  judge: ({ client }) =>
+    client.early
+      ? reject("Your server spoke before it was greeted", "bytes before the greeting", {
+          code: 554,
+          enhanced: "5.5.1",
+        })
+      : accept(),
+});

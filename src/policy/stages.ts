@@ -1,0 +1,46 @@
+// THE table of policy: at which moment which rules run, in which order. docs/policy.md explains each.
+
+import { access } from "./rules/access.ts";
+import { ban } from "./rules/ban.ts";
+import { bounceMany } from "./rules/bouncemany.ts";
+import { clientDynamic } from "./rules/clientdynamic.ts";
+import { clientNameRule } from "./rules/clientname.ts";
+import { dnsbl } from "./rules/dnsbl.ts";
+import { earlyTalker } from "./rules/earlytalker.ts";
+import { greylist } from "./rules/greylist.ts";
+import { guesses } from "./rules/guesses.ts";
+import { helloAddress } from "./rules/helloaddress.ts";
+import { helloDotless } from "./rules/hellodotless.ts";
+import { helloListed } from "./rules/hellolisted.ts";
+import { helloListedUnknown } from "./rules/hellolistedunknown.ts";
+import { helloOwn } from "./rules/helloown.ts";
+import { helloUnresolvable } from "./rules/hellounresolvable.ts";
+import { recipientListed } from "./rules/recipientlisted.ts";
+import { scoreRule } from "./rules/score.ts";
+import { senderDomain } from "./rules/senderdomain.ts";
+import { senderListed } from "./rules/senderlisted.ts";
+import { senderOnly } from "./rules/senderonly.ts";
+import { senderOurs } from "./rules/senderours.ts";
+import { spfRule } from "./rules/spf.ts";
+import type { Rule, Stage } from "./verdict.ts";
+
+export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
+  connect: [access, ban, earlyTalker, clientNameRule, dnsbl],
+  hello: [helloOwn, helloAddress, helloListed],
+  sender: [
+    senderListed,
+    senderOnly,
+    helloListedUnknown,
+    helloDotless,
+    helloUnresolvable,
+    clientDynamic,
+    senderDomain,
+    spfRule,
+    senderOurs,
+  ],
+  // the score is complete only now; greylisting last, since it is the only one that an honest client must bear
+  recipient: [recipientListed, bounceMany, guesses, scoreRule, greylist],
+};
+
+/** Ids of all rules, in the order in which they run. */
+export const ruleIds: readonly string[] = Object.values(stages).flatMap((rules) => rules.map(({ id }) => id));
