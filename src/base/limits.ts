@@ -194,5 +194,27 @@ export const limits = {
     /** When one name is verified, the others have this long. */
     others: 1 * second,
   },
+  dnsbl: {
+    lists: 50,
+    /** Of one entry, black or white. */
+    weight: 1000,
+    /** For one question; for the text of a listing, which is only an ornament. */
+    time: 4 * second,
+    textTime: 2 * second,
+    /** Characters of a listing's text that are kept. */
+    text: 200,
+    /** A list is proved by its canaries before its first use, then this often. */
+    proveEvery: 10 * minute,
+    /** A listing is believed when the last proof is no older than this. */
+    believe: 1 * minute,
+    /** A list that gives wrong answers stays off for this long, twice as long each time, at most `lyingMost`. */
+    lyingFor: 1 * hour,
+    lyingMost: 1 * day,
+    /** The same for one that gives none; so long it also waits between proofs that got no answer. */
+    silentFor: 30 * second,
+    silentMost: 10 * minute,
+    /** Unanswered questions that switch a list off; an answer takes back half a one. */
+    failures: 5,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;

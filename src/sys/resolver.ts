@@ -161,11 +161,13 @@ const withTtl = (records: readonly { readonly address: string; readonly ttl: num
   ttl: Math.min(...records.map(({ ttl }) => ttl)),
 });
 
-/** Where the PTR records of an address are: RFC 1035 §3.5, RFC 3596 §2.5. */
-export function reverseName(bytes: Buffer): string {
-  if (bytes.length === 4) return `${[...bytes].reverse().join(".")}.in-addr.arpa`;
-  return `${[...bytes.toString("hex")].reverse().join(".")}.ip6.arpa`;
-}
+/** An address as labels, last part first: octets of IPv4, nibbles of IPv6. RFC 1035 §3.5, RFC 3596 §2.5, RFC 5782 §2. */
+export const reversedLabels = (bytes: Buffer): string =>
+  (bytes.length === 4 ? [...bytes] : [...bytes.toString("hex")]).reverse().join(".");
+
+/** Where the PTR records of an address are. */
+export const reverseName = (bytes: Buffer): string =>
+  `${reversedLabels(bytes)}.${bytes.length === 4 ? "in-addr" : "ip6"}.arpa`;
 
 /** A name as it is asked for; undefined when no such name can exist. Underscores are for names such as `_dmarc`. */
 function asciiName(name: string): string | undefined {
