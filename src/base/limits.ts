@@ -194,6 +194,18 @@ export const limits = {
     /** When one name is verified, the others have this long. */
     others: 1 * second,
   },
+  spf: {
+    /** RFC 7208 §4.6.4: terms of all records of a check that look names up; those that find nothing. */
+    lookups: 10,
+    voids: 2,
+    /** RFC 7208 §4.6.4: MX records of one term (more are an error); names of the client (more are left out). */
+    exchangers: 10,
+    names: 10,
+    /** A whole check. RFC 7208 §4.6.4: at least 20 seconds. */
+    time: 20 * second,
+    /** Characters of a domain's explanation that are kept. */
+    explanation: 400,
+  },
   dnsbl: {
     lists: 50,
     /** Of one entry, black or white. */

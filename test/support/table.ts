@@ -47,6 +47,11 @@ export class TableResolver implements Resolver {
     return this.#find("TXT", name, (text) => (typeof text === "string" ? text : text.join("")));
   }
 
+  /** What a name without the records that are asked for gets. */
+  protected missing(_name: string): Answer<never> {
+    return { kind: "none" };
+  }
+
   async #find<T>(
     type: "A" | "AAAA" | "MX" | "TXT" | "PTR",
     wanted: string,
@@ -61,7 +66,7 @@ export class TableResolver implements Resolver {
       if (typeof here === "string") return { kind: "later", why: here };
       if (here.CNAME === undefined) {
         const records = (here[type] ?? []).map(read);
-        return records.length === 0 ? { kind: "none" } : { kind: "found", records };
+        return records.length === 0 ? this.missing(name) : { kind: "found", records };
       }
       name = here.CNAME.toLowerCase();
     }
