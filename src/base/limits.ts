@@ -185,6 +185,8 @@ export const limits = {
     /** A fact that takes longer is not known; a rule that takes longer is skipped. */
     fact: 12 * second,
     rule: 30 * second,
+    /** Lists in DNS. */
+    lists: 100,
   },
   iprev: {
     /** Names of one client that are tried. */

@@ -110,6 +110,17 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/queue.ts")).retry,
   },
   {
+    usage: "policy explain",
+    meaning: "run the session rules on a made-up session and print every rule's verdict and evidence",
+    options: [
+      option("--ip <address>", "address of the client"),
+      option("--helo <name>", "what the client calls itself"),
+      option("--from <address>", 'sender; "" for a bounce'),
+      option("--rcpt <address>", "recipient (may be given several times)").argParser(several),
+    ],
+    load: async () => (await import("./commands/policy.ts")).explain,
+  },
+  {
     usage: "log",
     meaning: "the log in local time, all roles together",
     options: [
@@ -151,6 +162,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   user: "accounts",
   domain: "domains of ours",
   queue: "messages on their way",
+  policy: "which mail is refused, and why",
   rules: "who may connect, by address and name",
 };
 

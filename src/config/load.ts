@@ -9,7 +9,7 @@ import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import type { Config } from "./schema.ts";
 import { configSchema, sections } from "./schema.ts";
-import type { SlicedRole, SliceOf, TlsSlice } from "./slice.ts";
+import type { PolicySlice, SlicedRole, SliceOf, TlsSlice } from "./slice.ts";
 
 export const CONFIG_FILE = "kenro.toml";
 
@@ -44,6 +44,19 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
     return twice.length === 0 ? ok(checked.data) : err(twice);
   }
   return err(checked.error.issues.flatMap((issue) => explain(issue, source)));
+}
+
+/** The session rules as smtpd and `kenro policy` take them. */
+export function policySliceOf({ policy }: Config): PolicySlice {
+  const {
+    observe,
+    off,
+    reject_score: rejectScore,
+    suspicious_score: suspiciousScore,
+    spared,
+    lists,
+  } = policy;
+  return { observe, off, rejectScore, suspiciousScore, spared, lists };
 }
 
 /** Two services cannot have one port; the system would only say that it is in use. */

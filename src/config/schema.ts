@@ -3,6 +3,7 @@
 import net from "node:net";
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
+import { ruleIds } from "./rules.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 const size = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -50,6 +51,8 @@ const host = z
 const ip = z
   .string()
   .refine((text) => text === "" || net.isIP(text) !== 0, 'expected an address such as "192.0.2.1"');
+
+const rule = z.enum(ruleIds, { error: `expected a rule: ${ruleIds.join(", ")}` });
 
 export interface Setting {
   readonly type: z.ZodType;
@@ -144,6 +147,48 @@ export const sections = {
       },
     },
   },
+  policy: {
+    meaning: "Which mail from other servers is refused while they are connected (docs/policy.md).",
+    settings: {
+      observe: {
+        type: z.array(rule),
+        standard: [],
+        meaning: "Rules that only write down what they would have refused.",
+        seenBy: ["smtpd"],
+      },
+      off: { type: z.array(rule), standard: [], meaning: "Rules that do not run.", seenBy: ["smtpd"] },
+      reject_score: {
+        type: count(1, 1000),
+        standard: 10,
+        meaning: "Points at which a session is refused.",
+        seenBy: ["smtpd"],
+      },
+      suspicious_score: {
+        type: count(1, 1000),
+        standard: 7,
+        meaning: "Points at which a session is asked to come again later (greylisting).",
+        seenBy: ["smtpd"],
+      },
+      spared: {
+        type: z.array(
+          z
+            .string()
+            .toLowerCase()
+            .regex(/^[^@\s]+$/, "expected the part of an address before the @"),
+        ),
+        standard: ["postmaster", "abuse"],
+        meaning: "Local parts that take mail whatever the rules say, so that whoever is refused can ask why.",
+        seenBy: ["smtpd"],
+      },
+      lists: {
+        type: z.array(z.string()).max(limits.policy.lists),
+        standard: [],
+        meaning:
+          'Block and allow lists in DNS with the return codes that count and their weight, such as "zen.example.org=127.0.0.2-11*5" (docs/dnsbl.md).',
+        seenBy: ["smtpd"],
+      },
+    },
+  },
   gate: {
     meaning: "The door for POP3 and IMAP.",
     settings: {
@@ -233,7 +278,7 @@ export const sections = {
         type: z.array(resolver),
         standard: [],
         meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
-        seenBy: ["remote"],
+        seenBy: ["remote", "smtpd"],
       },
     },
   },

@@ -24,6 +24,18 @@ const smtpListener = record({
   implicitTls: flag,
 });
 
+/** The session rules. */
+const policySlice = record({
+  observe: list(text(64)),
+  off: list(text(64)),
+  rejectScore: integer(1),
+  suspiciousScore: integer(1),
+  spared: list(text(64)),
+  lists: list(text(300)),
+});
+
+export type PolicySlice = Shaped<typeof policySlice>;
+
 export const smtpdSlice = record({
   ...logSlice,
   hostname: text(255),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { ruleIds as configured } from "#config/rules.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { type Given, policyWorld } from "#test/support/policyworld.ts";
 import { TableResolver } from "#test/support/table.ts";
@@ -214,6 +215,10 @@ test("a slow session waits, whatever comes of it", async () => {
   assert.equal(done, false);
   await clock.advance(2000);
   assert.equal(await judged, "");
+});
+
+test("the configuration knows every rule", () => {
+  assert.deepEqual(configured, ruleIds);
 });
 
 test("a refusal stands until what it is about changes", async () => {

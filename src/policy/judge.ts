@@ -4,6 +4,7 @@
 import { pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
+import type { PolicySlice } from "#config/slice.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import {
   type Client,
@@ -37,6 +38,17 @@ export interface JudgeOptions {
   readonly all?: boolean;
   /** A rule failed or took too long; it is skipped. */
   readonly trouble: (text: string) => void;
+}
+
+/** What the configuration says of the rules. */
+export function judgingBy(policy: PolicySlice): Pick<JudgeOptions, "thresholds" | "modes" | "spared"> {
+  const mode = (ids: readonly string[], given: Mode) => ids.map((id) => [id, given] as const);
+  return {
+    thresholds: { reject: policy.rejectScore, suspicious: policy.suspiciousScore },
+    // off wins over observe
+    modes: new Map([...mode(policy.observe, "observe"), ...mode(policy.off, "off")]),
+    spared: new Set(policy.spared),
+  };
 }
 
 /** What the client is told. */

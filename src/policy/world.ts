@@ -2,9 +2,13 @@
 
 import path from "node:path";
 import type { Clock } from "#base/clock.ts";
+import type { PolicySlice } from "#config/slice.ts";
+import { Blocklists } from "#origin/dnsbl.ts";
+import { parseListEntry } from "#origin/dnsblentry.ts";
+import { checkMailFrom, type SpfAnswer } from "#origin/spf.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Resolver } from "#sys/resolver.ts";
-import type { Access, Listing, Memory, Server, World } from "./facts.ts";
+import type { Access, Listing, Memory, Server, SpfFinding, World } from "./facts.ts";
 import { openDatabases } from "./feeds/database.ts";
 import { starterPatterns } from "./feeds/starter.ts";
 import { parsePatterns } from "./names.ts";
@@ -21,13 +25,12 @@ export interface WorldOptions {
   readonly server: Server;
   readonly memory: Memory;
   readonly listings: (address: string) => Promise<readonly Listing[]>;
-  readonly spf: World["spf"];
   /** A rule file or database that cannot be used, one sentence; told once for each. */
   readonly trouble: (text: string) => void;
 }
 
 export function openWorld(options: WorldOptions): World {
-  const { clock, disk, directory, resolver, server, memory, listings, spf, trouble } = options;
+  const { clock, disk, directory, resolver, server, memory, listings, trouble } = options;
   const patterns = parsePatterns(starterPatterns);
   if (!patterns.ok) throw new Error(`Bug: the starter feed cannot be read: ${patterns.error.join("; ")}`);
   const file = path.join(directory, "smtp.rules");
@@ -38,7 +41,10 @@ export function openWorld(options: WorldOptions): World {
     server,
     memory,
     listings,
-    spf,
+    spf: async (question) => {
+      const answer = await checkMailFrom({ ...question, receiver: server.hostname }, { resolver, clock });
+      return findingOf(answer, resolver);
+    },
     patterns: patterns.value,
     databases: openDatabases({ disk, directory, trouble }),
     access: accessBy(rules, async (state) => {
@@ -46,6 +52,29 @@ export function openWorld(options: WorldOptions): World {
       const found = await disk.stat(file).catch(() => true);
       if (state.rules || found) for (const problem of state.problems) trouble(problem);
     }),
+  };
+}
+
+/** The lists in DNS that the configuration names; entries that cannot be read are told and left out. */
+export function listingsBy(
+  { lists }: PolicySlice,
+  { clock, resolver, trouble }: Pick<WorldOptions, "clock" | "resolver" | "trouble">,
+): (address: string) => Promise<readonly Listing[]> {
+  const entries = lists.flatMap((written) => {
+    const entry = parseListEntry(written);
+    if (!entry.ok) trouble(`policy.lists: ${entry.error}`);
+    return entry.ok ? [entry.value] : [];
+  });
+  if (entries.length === 0) return async () => [];
+  const blocklists = new Blocklists({
+    entries,
+    resolver,
+    clock,
+    alert: ({ zone, kind, why }) => trouble(`The list ${zone} is ${kind}: ${why}`),
+  });
+  return async (address) => {
+    const { listings } = await blocklists.checkAddress(address);
+    return listings.map(({ zone, weight, text = "" }) => ({ zone, weight, text }));
   };
 }
 
@@ -70,4 +99,27 @@ function accessBy(rules: RulesFile, changed: (state: RulesState) => Promise<void
         .join(", "),
     };
   };
+}
+
+/** A network this large is the Internet, by a domain that does not want to say who sends for it. */
+const WIDE = { ip4: 8, ip6: 16 } as const;
+
+/** What SPF's answer is worth. */
+export async function findingOf(answer: SpfAnswer, resolver: Resolver): Promise<SpfFinding> {
+  const { result, domain, mechanism = "", why = "" } = answer;
+  const term = mechanism.replace(/^[+?~-]/, "").toLowerCase();
+  const [, kind, bits] = /^(ip[46]):.*\/(\d+)$/.exec(term) ?? [];
+  const wide = kind !== undefined && Number(bits) < WIDE[kind as keyof typeof WIDE];
+  return {
+    kind: result,
+    evidence: [`SPF ${result} for ${domain}`, mechanism === "" ? why : mechanism].filter(Boolean).join(": "),
+    everybody: result === "pass" && (term === "all" || wide),
+    never: result === "fail" && term === "all" && (await sendsNothing(domain, resolver)),
+  };
+}
+
+/** `v=spf1 -all` and nothing else. */
+async function sendsNothing(domain: string, resolver: Resolver): Promise<boolean> {
+  const answer = await resolver.txt(domain);
+  return answer.kind === "found" && answer.records.some((record) => /^v=spf1 +-all *$/i.test(record));
 }
