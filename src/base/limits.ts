@@ -28,7 +28,17 @@ export const limits = {
     headerFields: 1000,
     /** Wrong commands a connection may send before 421. */
     errors: 20,
+    /** Commands that send no mail (NOOP, VRFY, EHLO …) between two messages before 421. */
+    junk: 100,
+    /** Temporary refusals (4yz) before 421; a client with too many recipients for one transaction gets that many. */
+    temporary: 2000,
     transactionsPerConnection: 1000,
+    /** HOLDFOR and HOLDUNTIL (RFC 4865): longest time that a message waits for its moment. */
+    hold: 30 * day,
+    /** The value of an attribute of XCLIENT. */
+    attribute: 255,
+    /** Text of `smtp.contact`; with our own texts it fits into a line of 512 octets. */
+    contact: 200,
     /** Bytes of pipelined commands kept while one is being answered. */
     pipelined: 64 * KiB,
     /** Waiting for a command: RFC 5321 §4.5.3.2.7: 5 minutes. */

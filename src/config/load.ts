@@ -196,6 +196,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     tls: tlsOf(config, directory),
     maxSize: config.smtp.max_size,
     maxRecipients: config.smtp.max_recipients,
+    contact: config.smtp.contact,
+    xclient: config.smtp.xclient,
     connections: config.smtp.connections,
     connectionsPerAddress: config.smtp.connections_per_address,
   }),

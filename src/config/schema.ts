@@ -4,6 +4,7 @@ import net from "node:net";
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { ruleIds } from "./rules.ts";
+import { parseNetwork } from "#base/network.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 const size = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -53,6 +54,10 @@ const ip = z
   .refine((text) => text === "" || net.isIP(text) !== 0, 'expected an address such as "192.0.2.1"');
 
 const rule = z.enum(ruleIds, { error: `expected a rule: ${ruleIds.join(", ")}` });
+const network = z.string().superRefine((text, context) => {
+  const parsed = parseNetwork(text);
+  if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.error });
+});
 
 export interface Setting {
   readonly type: z.ZodType;
@@ -143,6 +148,23 @@ export const sections = {
         type: count(1, 100_000),
         standard: limits.smtp.connectionsPerAddress,
         meaning: "Connections at a time from one address.",
+        seenBy: ["smtpd"],
+      },
+      contact: {
+        type: z
+          .string()
+          .regex(/^[ -~]*$/, "expected ASCII on one line")
+          .max(limits.smtp.contact),
+        standard: "",
+        meaning:
+          'Whom somebody who was refused may ask, at the end of every refusal: such as "https://example.org/postmaster" or "+49 30 1234"; "" for nothing.',
+        seenBy: ["smtpd"],
+      },
+      xclient: {
+        type: z.array(network),
+        standard: [],
+        meaning:
+          "Addresses and networks of proxies that may say for whom they speak (XCLIENT, docs/smtp.md). They are believed without a password.",
         seenBy: ["smtpd"],
       },
     },

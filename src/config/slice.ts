@@ -43,6 +43,10 @@ export const smtpdSlice = record({
   tls: tlsSlice,
   maxSize: integer(65_536),
   maxRecipients: integer(100),
+  /** Text at the end of refusals. */
+  contact: text(200),
+  /** Networks that may use XCLIENT. */
+  xclient: list(text(64)),
   connections: integer(1),
   connectionsPerAddress: integer(1),
 });

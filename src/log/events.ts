@@ -30,6 +30,10 @@ export const events = {
   // smtpd
   smtp_connect: { level: "info", meaning: "a client connected: session, ip, port, listener" },
   smtp_refused: { level: "info", meaning: "a client over the limit was sent away" },
+  smtp_xclient: {
+    level: "info",
+    meaning: "a proxy said for whom it speaks from now on: session, ip, port, name, user, to",
+  },
   smtp_tls: { level: "debug", meaning: "the session is encrypted: version, cipher" },
   smtp_auth: { level: "info", meaning: "a client logged in or failed to: user, result" },
   smtp_reject: { level: "info", meaning: "a command was answered 4xx or 5xx: code, command, text" },

@@ -60,3 +60,18 @@ test("rest() gives what is behind the last line, once", () => {
   reader.push(Buffer.from("QUIT\r\n"));
   assert.equal(reader.next()?.bytes.toString(), "QUIT");
 });
+
+test("a flawed line tells what it began with, and no more", () => {
+  const bytes = Buffer.from(`BDAT 5\nBDAT 6\r\nBD\0T 7\r\nBDAT ${"8".repeat(100)}\r\nBDAT 9\r\n`);
+  const starts = everySplit(bytes, (chunks) => {
+    const reader = new LineReader(12);
+    const found: string[] = [];
+    for (const chunk of chunks) {
+      reader.push(chunk);
+      for (let line = reader.next(); line; line = reader.next())
+        found.push(line.start.toString("latin1").replace(/\r$/, ""));
+    }
+    return found;
+  });
+  assert.deepEqual(starts, ["BDAT 5", "BDAT 6", "BD\0T 7", "BDAT 888", ""]);
+});

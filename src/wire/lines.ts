@@ -7,11 +7,14 @@ export interface Line {
   /** Without CR LF; a view. Of a flawed line: empty. */
   readonly bytes: Buffer;
   readonly flaw: LineFlaw | undefined;
+  /** What a flawed line began with, at most `START` bytes: enough to see what its sender may believe, never to be read as a command. */
+  readonly start: Buffer;
 }
 
 const CR = 13;
 const LF = 10;
 const EMPTY = Buffer.alloc(0);
+const START = 8;
 
 /**
  * One per connection: `push` what arrived, take lines with `next` until it has none, `rest` where the stream stops being lines.
@@ -25,8 +28,8 @@ export class LineReader {
   /** Start of the line being read, and up to where it has been searched for its end. */
   #at = 0;
   #searched = 0;
-  /** Bytes of an overlong line that were dropped already. */
-  #dropped = false;
+  /** What an overlong line began with, when its bytes were dropped already. */
+  #dropped: Buffer | undefined;
   #tainted = false;
 
   constructor(limit: number) {
@@ -72,26 +75,30 @@ export class LineReader {
   }
 
   #cut(start: number, end: number): Line {
-    const long = this.#dropped || end + 1 - start > this.limit;
-    this.#dropped = false;
     const ended = end > start && this.#kept[end - 1] === CR;
-    const tainted = this.#tainted;
+    const [tainted, dropped] = [this.#tainted, this.#dropped];
     this.#tainted = !ended;
-    if (!ended || tainted) return { bytes: EMPTY, flaw: "bareLf" };
-    if (long) return { bytes: EMPTY, flaw: "long" };
-    for (let at = start; at < end - 1; at++) {
-      const byte = this.#kept[at];
-      if (byte === 0) return { bytes: EMPTY, flaw: "nul" };
-      if (byte === CR) return { bytes: EMPTY, flaw: "bareCr" };
-    }
-    return { bytes: this.#kept.subarray(start, end - 1), flaw: undefined };
+    this.#dropped = undefined;
+    const long = dropped !== undefined || end + 1 - start > this.limit;
+    const flaw = !ended || tainted ? "bareLf" : long ? "long" : this.#flawIn(start, end - 1);
+    if (flaw === undefined) return { bytes: this.#kept.subarray(start, end - 1), flaw, start: EMPTY };
+    return { bytes: EMPTY, flaw, start: (dropped ?? this.#kept.subarray(start, end)).subarray(0, START) };
   }
 
-  /** Of a line beyond the limit only the last byte is kept, because it may be the CR of its end. */
+  #flawIn(start: number, end: number): LineFlaw | undefined {
+    for (let at = start; at < end; at++) {
+      const byte = this.#kept[at];
+      if (byte === 0) return "nul";
+      if (byte === CR) return "bareCr";
+    }
+    return undefined;
+  }
+
+  /** Of a line beyond the limit only its start is kept, and the last byte, because it may be the CR of its end. */
   #bound(): void {
     this.#searched = this.#kept.length;
     if (this.pending <= this.limit) return;
-    this.#dropped = true;
+    this.#dropped ??= Buffer.from(this.#kept.subarray(this.#at, this.#at + START));
     this.#kept = Buffer.from(this.#kept.subarray(-1));
     this.#at = 0;
     this.#searched = 1;

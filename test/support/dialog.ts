@@ -2,6 +2,7 @@
 //   # reason        why this is so                given: k=v, k=v   what the target needs to know
 //   C: text         send the line with CRLF       C> text           send as it is; \r \n \t \0 \\ \xNN are escapes
 //   S: pattern      the next line; * matches anything, \* is a star, $name captures, then recalls (also in C: and C>)
+//   S~ pattern      a reply of any number of lines: its last one, or one before it, as "S~ 250-SIZE *"
 //   S? pattern      a run of these: the next lines, in any order
 //   S! pattern      no line may match this from here until the next C line or the end
 //   tls             the client starts TLS now     close             the client closes
@@ -35,7 +36,7 @@ export type Given = Readonly<Record<string, string>>;
 interface Step {
   readonly line: number;
   readonly connection: number;
-  readonly verb: "C:" | "C>" | "S:" | "S?" | "S!" | "tls" | "close" | "closed" | "wait";
+  readonly verb: "C:" | "C>" | "S:" | "S~" | "S?" | "S!" | "tls" | "close" | "closed" | "wait";
   readonly text: string;
 }
 
@@ -47,7 +48,7 @@ export interface Dialog {
   readonly steps: readonly Step[];
 }
 
-const STEP = /^(?:(\d+) )?(?:(C:|C>|S:|S\?|S!) ?(.*)|(tls|close|closed)|(wait) (.+))$/;
+const STEP = /^(?:(\d+) )?(?:(C:|C>|S:|S~|S\?|S!) ?(.*)|(tls|close|closed)|(wait) (.+))$/;
 
 /** Reads the text of a dialog; throws with file:line on a line that is none. */
 export function parseDialog(file: string, text: string): Dialog {
@@ -220,6 +221,8 @@ class Run {
       }
       case "S:":
         return this.#match([step.text], await this.#line(talker));
+      case "S~":
+        return this.#reply(step.text, talker);
       case "S?":
         return this.#anyOrder(at, step.connection, talker);
       case "S!":
@@ -247,6 +250,14 @@ class Run {
     }
     this.used = patterns.length;
     while (patterns.length > 0) this.#match(patterns, await this.#line(talker));
+  }
+
+  /** Lines of a reply that goes on may come first; the first one that matches is taken. */
+  async #reply(text: string, talker: Talker): Promise<void> {
+    for (;;) {
+      const line = await this.#line(talker);
+      if (!/^\d{3}-/.test(line) || this.#pattern(text).pattern.test(line)) return this.#match([text], line);
+    }
   }
 
   async #line(talker: Talker): Promise<string> {

@@ -2,8 +2,9 @@
 
 import { constants } from "node:crypto";
 import tls from "node:tls";
+import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
-import { ehlo, greeting, helo } from "#wire/smtp/replies.ts";
+import { greeting, helo } from "#wire/smtp/replies.ts";
 import type { Door } from "./state.ts";
 
 type Slice = SliceOf<"smtpd">;
@@ -30,8 +31,6 @@ function doorOf(
   context: tls.SecureContext | undefined,
 ): Door {
   const { hostname, maxSize, maxRecipients } = slice;
-  const offer = { hostname, maxSize };
-  const auth = listener.class === "submission";
   return {
     name: listener.name,
     class: listener.class,
@@ -42,10 +41,7 @@ function doorOf(
     tls: context,
     greeting: greeting(hostname),
     helo: helo(hostname),
-    ehlo: {
-      // RFC 4954 §4: a mechanism that needs TLS is offered under TLS only
-      clear: ehlo({ ...offer, starttls: context !== undefined, auth: false }),
-      secure: ehlo({ ...offer, starttls: false, auth }),
-    },
+    contact: slice.contact,
+    xclient: new Networks(slice.xclient),
   };
 }

@@ -84,6 +84,8 @@ async function site(context: TestContext, changes: Partial<Slice> = {}) {
     tls,
     maxSize: 1_000_000,
     maxRecipients: 100,
+    contact: "",
+    xclient: [],
     connections: 10,
     connectionsPerAddress: 10,
     ...changes,

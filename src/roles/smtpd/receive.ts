@@ -1,4 +1,4 @@
-// Receives the text of DATA: undoes the dots, feeds the intake, holds the client to its time.
+// Receives the text of DATA and the octets of BDAT: undoes the dots or counts, feeds the intake, holds the client to its time.
 
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
@@ -38,6 +38,36 @@ export async function receive(
     const more = read instanceof Promise ? await read : read;
     if (more === undefined || more === "timeout") return more;
     chunk = more;
+  }
+}
+
+/**
+ * Feeds the intake one chunk (without an intake the octets are thrown away); the bytes behind it. A flawed chunk is received to its end
+ * and then refused. Trouble when the connection breaks.
+ */
+export async function receiveChunk(
+  intake: Intake | undefined,
+  octets: number,
+  arrived: Buffer,
+  source: Source,
+): Promise<Buffer | "timeout" | undefined> {
+  const pace = new Pace(source.clock);
+  let left = octets;
+  let bytes = arrived;
+  for (;;) {
+    const part = bytes.subarray(0, Math.min(left, bytes.length));
+    left -= part.length;
+    intake?.takeChunk(part);
+    pace.count(part.length);
+    if (intake?.full) {
+      await intake.pour();
+      pace.restart();
+    }
+    if (left === 0) return bytes.subarray(part.length);
+    const read = source.read(pace.end);
+    const more = read instanceof Promise ? await read : read;
+    if (more === undefined || more === "timeout") return more;
+    bytes = more;
   }
 }
 

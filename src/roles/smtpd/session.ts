@@ -4,11 +4,21 @@ import { limits } from "#base/limits.ts";
 import { codeOf, Trouble } from "#base/problem.ts";
 import { type Line, LineReader } from "#wire/lines.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
-import { badLine, replies } from "#wire/smtp/replies.ts";
-import type { Reply } from "#wire/smtp/reply.ts";
+import { badLine, chunkTaken, replies } from "#wire/smtp/replies.ts";
+import { type Reply, refusalWire } from "#wire/smtp/reply.ts";
 import { Intake } from "./intake.ts";
-import { receive } from "./receive.ts";
-import { type Answer, type Connection, closing, newSession, type TakeLine } from "./state.ts";
+import { receive, receiveChunk, type Source } from "./receive.ts";
+import {
+  type Answer,
+  type Chunk,
+  type Connection,
+  closing,
+  endTransaction,
+  newSession,
+  type Session,
+  type TakeLine,
+  type Transaction,
+} from "./state.ts";
 import { verbs } from "./verbs.ts";
 
 /** Replies gathered for pipelined commands leave at the latest when they are so many. */
@@ -50,6 +60,7 @@ export class SmtpSession {
       if (!(thrown instanceof Trouble)) throw thrown;
       reason = codeOf(thrown) === "timeout" ? "timeout" : "broken";
     } finally {
+      endTransaction(this.#connection.session);
       stream.end();
       const { messages } = this.#connection;
       const ms = Math.round(clock.monotonic() - began);
@@ -63,7 +74,7 @@ export class SmtpSession {
     if (!this.#idle) return;
     const { stream } = this.#connection;
     // the connection ends here; a client that does not read this is told by the close
-    stream.write(replies.shutdown.wire)?.catch(() => {});
+    stream.write(this.#wire(replies.shutdown))?.catch(() => {});
     stream.end();
   }
 
@@ -86,13 +97,19 @@ export class SmtpSession {
     return this.#reply(answer);
   }
 
-  #reply(given: Answer): Promise<Reason | undefined> | undefined {
+  #reply(given: Answer | Chunk): Promise<Reason | undefined> | undefined {
+    if ("octets" in given) return this.#chunk(given);
     const answer = this.#judge(given);
-    this.#out += answer.wire;
+    this.#out += this.#wire(answer);
     this.#rearm();
     if (answer.next !== undefined) return this.#proceed(answer);
     if (this.#out.length < GATHERED) return undefined;
     return this.#flush()?.then(() => undefined);
+  }
+
+  #wire(reply: Reply): string {
+    const { id, door } = this.#connection;
+    return reply.code < 400 ? reply.wire : refusalWire(reply, id, door.contact);
   }
 
   /** Sends what is gathered and waits for bytes; how the connection ended if it has. */
@@ -110,18 +127,20 @@ export class SmtpSession {
     return undefined;
   }
 
-  #answer(line: Line): Answer | Promise<Answer> {
+  #answer(line: Line): Answer | Chunk | Promise<Answer> {
     const take = this.#take;
     this.#take = undefined;
     if (line.flaw) {
       this.#command = "";
-      return badLine(line.flaw);
+      // what its sender believes to be octets of a chunk would be read as commands
+      if (/^bdat\b/i.test(line.start.toString("latin1"))) return closing(replies.lostChunk);
+      return take && line.flaw === "long" ? replies.authLineLong : badLine(line.flaw);
     }
     const answer = take ? take(line.bytes) : this.#run(line.bytes);
     return answer instanceof Promise ? answer.catch((thrown: unknown) => this.#trouble(thrown)) : answer;
   }
 
-  #run(bytes: Buffer): Answer | Promise<Answer> {
+  #run(bytes: Buffer): Answer | Chunk | Promise<Answer> {
     const { verb, rest } = parseCommand(bytes);
     const run = verbs.get(verb);
     this.#command = verb === "AUTH" || !run ? verb : `${verb} ${rest}`;
@@ -141,14 +160,16 @@ export class SmtpSession {
     const connection = this.#connection;
     connection.log.event("smtp_reject", {
       session: connection.id,
-      ip: connection.stream.address,
+      ip: connection.client.address,
       code: answer.code,
       command: this.#command.slice(0, 300),
       text: answer.text,
     });
-    if (answer.code >= 500 && ++connection.errors >= limits.smtp.errors && answer.next !== "close")
-      return closing(replies.tooManyErrors);
-    return answer;
+    const tooMany =
+      answer.code < 500
+        ? ++connection.temporary >= limits.smtp.temporary
+        : ++connection.errors >= limits.smtp.errors;
+    return tooMany && answer.next !== "close" ? closing(replies.tooManyErrors) : answer;
   }
 
   async #proceed(answer: Answer): Promise<Reason | undefined> {
@@ -199,33 +220,71 @@ export class SmtpSession {
     return true;
   }
 
-  // ---- DATA ----
+  // ---- DATA and BDAT ----
 
   /** Receives the body and answers it; how the connection ended if it has. */
   async #body(): Promise<Reason | undefined> {
     const { session } = this.#connection;
-    if (!session.transaction) return undefined;
-    const intake = new Intake(this.#connection, session.transaction);
-    try {
-      const rest = await receive(intake, this.#lines.rest(), {
-        clock: this.#connection.clock,
-        read: (end) => this.#read(end),
-      });
-      if (rest === "timeout") return this.#close(replies.timeout, "timeout");
-      if (rest === undefined) return "gone";
-      this.#lines.push(rest);
-      session.transaction = undefined;
-      return await this.#reply(await intake.finish());
-    } finally {
-      // after finish() there is nothing left to abort
-      intake.abort();
+    const { transaction } = session;
+    if (!transaction) return undefined;
+    const intake = new Intake(this.#connection, transaction);
+    // whatever ends the transaction takes back what has begun
+    transaction.intake = intake;
+    const ended = this.#received(await receive(intake, this.#lines.rest(), this.#source));
+    if (ended) return ended;
+    return this.#finish(session, intake);
+  }
+
+  /** Receives a chunk and answers it; how the connection ended if it has. */
+  async #chunk({ octets, last, refusal }: Chunk): Promise<Reason | undefined> {
+    const { session } = this.#connection;
+    const { transaction } = session;
+    const intake = refusal || !transaction ? undefined : this.#chunkIntake(transaction);
+    const ended = this.#received(await receiveChunk(intake, octets, this.#lines.rest(), this.#source));
+    if (ended) return ended;
+    if (last && intake) {
+      intake.endChunks();
+      return this.#finish(session, intake);
     }
+    const why = refusal ?? intake?.refusal;
+    if (why && transaction) transaction.spoiled = true;
+    // RFC 3030 §2: after its last chunk a message is over, also one that was refused; the next may have been sent already
+    if (last) endTransaction(session);
+    return this.#reply(why ?? chunkTaken(octets));
+  }
+
+  #chunkIntake(transaction: Transaction): Intake {
+    transaction.intake ??= new Intake(this.#connection, transaction);
+    return transaction.intake;
+  }
+
+  /** What is behind a body or chunk are commands again. */
+  #received(rest: Buffer | "timeout" | undefined): Reason | undefined {
+    if (rest === "timeout") return this.#close(replies.timeout, "timeout");
+    if (rest === undefined) return "gone";
+    this.#lines.push(rest);
+    return undefined;
+  }
+
+  async #finish(session: Session, intake: Intake): Promise<Reason | undefined> {
+    const reply = await intake.finish();
+    endTransaction(session);
+    return this.#reply(reply);
   }
 
   // ---- the stream ----
 
   #rearm(): void {
     this.#commandEnd = this.#connection.clock.monotonic() + limits.smtp.commandTimeout;
+  }
+
+  /** Where bodies and chunks come from. The client hears what was answered before we wait for more. */
+  get #source(): Source {
+    const read = (end: number) => {
+      const sending = this.#flush();
+      return sending === undefined ? this.#read(end) : sending.then(() => this.#read(end));
+    };
+    return { clock: this.#connection.clock, read };
   }
 
   /** The next bytes, by `end` on the monotonic clock or the end of the connection's time. */
@@ -246,7 +305,7 @@ export class SmtpSession {
   }
 
   #close(reply: Reply, reason: Reason): Reason {
-    this.#out += reply.wire;
+    this.#out += this.#wire(reply);
     // nobody is waited for any more
     this.#flush()?.catch(() => {});
     return reason;

@@ -3,13 +3,15 @@
 
 import type { SecureContext } from "node:tls";
 import type { Clock } from "#base/clock.ts";
+import type { Networks } from "#base/network.ts";
 import type { Logger } from "#log/logger.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { Injection } from "#talk/inject.ts";
 import type { Login, LoginAnswer } from "#talk/login.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
-import type { Envelope } from "#wire/envelope.ts";
+import type { Envelope, Recipient } from "#wire/envelope.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import type { Intake } from "./intake.ts";
 
 /** The other roles, as far as a session needs them; tests bring their own. All reject with Trouble when they are away. */
 export interface Peers {
@@ -31,8 +33,19 @@ export interface Door {
   readonly tls: SecureContext | undefined;
   readonly greeting: Reply;
   readonly helo: Reply;
-  /** The answer to EHLO, in clear and under TLS. */
-  readonly ehlo: { readonly clear: Reply; readonly secure: Reply };
+  /** Whom somebody who was refused may ask; "" for nobody. */
+  readonly contact: string;
+  /** Proxies that may say for whom they speak (XCLIENT). */
+  readonly xclient: Networks;
+}
+
+/** Who is served: the peer, or whom a proxy speaks for. */
+export interface Client {
+  /** "" when the proxy does not know it. */
+  readonly address: string;
+  readonly port: number;
+  /** The name its address has, when a proxy has said one; "" for none. */
+  readonly name: string;
 }
 
 export interface Connection {
@@ -42,8 +55,13 @@ export interface Connection {
   readonly peers: Peers;
   readonly clock: Clock;
   readonly log: Logger;
+  client: Client;
   session: Session;
   errors: number;
+  /** Commands since the last message that send no mail. */
+  junk: number;
+  /** Temporary refusals. */
+  temporary: number;
   failedLogins: number;
   transactions: number;
   messages: number;
@@ -62,13 +80,26 @@ export interface Account {
   readonly addresses: ReadonlySet<string>;
 }
 
-/** From MAIL to the end of DATA, RSET, or the next EHLO. */
+/** What a sender asks for, beside the transport of his message. */
+export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted">;
+
+/** From MAIL to the end of the message, RSET, or the next EHLO. */
 export interface Transaction {
   /** "" is the null sender. */
   readonly sender: string;
-  readonly body: Envelope["body"];
-  /** In the order they came, none twice. */
-  readonly recipients: Set<string>;
+  readonly wishes: Wishes;
+  /** By address, in the order they came. */
+  readonly recipients: Map<string, Recipient>;
+  /** The message, when it comes in chunks and the first one is there. */
+  intake: Intake | undefined;
+  /** A chunk was refused: without it there is no message, whatever comes. */
+  spoiled: boolean;
+}
+
+/** Drops the transaction; of a message that has begun nothing stays. */
+export function endTransaction(session: Session): void {
+  session.transaction?.intake?.abort();
+  session.transaction = undefined;
 }
 
 export const newSession = (): Session => ({
@@ -81,7 +112,9 @@ export const newSession = (): Session => ({
 export function newConnection(
   given: Pick<Connection, "id" | "stream" | "door" | "peers" | "clock" | "log">,
 ): Connection {
-  return { ...given, session: newSession(), errors: 0, failedLogins: 0, transactions: 0, messages: 0 };
+  const { address, port } = given.stream;
+  const counts = { errors: 0, junk: 0, temporary: 0, failedLogins: 0, transactions: 0, messages: 0 };
+  return { ...given, ...counts, client: { address, port, name: "" }, session: newSession() };
 }
 
 /** What a verb answers: a reply, and what happens next when it is not the next command. */
@@ -89,6 +122,15 @@ export interface Answer extends Reply {
   readonly next?: "close" | "starttls" | "body" | "line";
   /** With `next: "line"`: takes the next line in place of a command (AUTH). */
   readonly take?: TakeLine;
+}
+
+/** What BDAT answers: so many octets follow, and the reply comes behind them. */
+export interface Chunk {
+  readonly octets: number;
+  /** The message ends with them. */
+  readonly last: boolean;
+  /** They are thrown away, and this is the reply. */
+  readonly refusal: Reply | undefined;
 }
 
 export type TakeLine = (line: Buffer) => Answer | Promise<Answer>;

@@ -4,9 +4,11 @@ import { formatReceived, protocolName, type Received } from "./received.ts";
 
 const base: Received = {
   hello: "client.test",
+  name: "",
   address: "192.0.2.7",
   hostname: "mail.example.test",
   extended: true,
+  utf8: false,
   tls: undefined,
   authenticated: false,
   id: "m-1",
@@ -33,7 +35,7 @@ test("formatReceived() tells TLS and the only recipient", () => {
   assert.match(field, /\(\[IPv6:2001:db8::1\]\)/);
   assert.match(
     field,
-    /with ESMTPSA\r\n\t\(TLSv1\.3 TLS_AES_256_GCM_SHA384\)\r\n\tid m-1\r\n\tfor <a@b\.test>;/,
+    /with ESMTPSA \(TLSv1\.3\)\r\n\tid m-1\r\n\tfor <a@b\.test>\r\n\ttls TLS_AES_256_GCM_SHA384;\r\n/,
   );
 });
 
@@ -50,9 +52,26 @@ test("formatReceived() lets no name of a client out of its place", () => {
   assert.match(formatReceived({ ...base, hello: "" }), /from unknown \(/);
 });
 
-test("protocolName() follows RFC 3848", () => {
-  const names = [true, false].flatMap((extended) =>
-    [true, false].flatMap((tls) => [true, false].map((login) => protocolName(extended, tls, login))),
+test("formatReceived() tells what a proxy said of its client, and what it did not", () => {
+  assert.match(
+    formatReceived({ ...base, name: "mx.far.test" }),
+    /from client\.test \(mx\.far\.test \[192\.0\.2\.7\]\)\r\n/,
   );
-  assert.deepEqual(names, ["ESMTPSA", "ESMTPS", "ESMTPA", "ESMTP", "SMTP", "SMTP", "SMTP", "SMTP"]);
+  assert.match(formatReceived({ ...base, address: "" }), /from client\.test \(unknown\)\r\n/);
+});
+
+test("protocolName() follows RFC 3848 and RFC 6531 §4.3", () => {
+  for (const [extended, utf8, tls, authenticated, name] of [
+    [false, false, false, false, "SMTP"],
+    [false, false, true, false, "SMTP"],
+    [true, false, false, false, "ESMTP"],
+    [true, false, false, true, "ESMTPA"],
+    [true, false, true, false, "ESMTPS"],
+    [true, false, true, true, "ESMTPSA"],
+    [true, true, false, false, "UTF8SMTP"],
+    [true, true, false, true, "UTF8SMTPA"],
+    [true, true, true, false, "UTF8SMTPS"],
+    [true, true, true, true, "UTF8SMTPSA"],
+  ] as const)
+    assert.equal(protocolName({ extended, utf8, tls, authenticated }), name);
 });

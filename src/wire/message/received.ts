@@ -5,11 +5,15 @@ import { formatDate } from "./rfcdate.ts";
 export interface Received {
   /** Name given in EHLO or HELO; anything. */
   readonly hello: string;
-  /** The client's IP address. */
+  /** The name the client's address has; "" when nobody knows one. */
+  readonly name: string;
+  /** The client's IP address; "" when a proxy does not know it. */
   readonly address: string;
   readonly hostname: string;
   /** Spoke EHLO, over TLS, after AUTH. */
   readonly extended: boolean;
+  /** The message came with SMTPUTF8. */
+  readonly utf8: boolean;
   readonly tls: { readonly version: string; readonly cipher: string } | undefined;
   readonly authenticated: boolean;
   readonly id: string;
@@ -19,10 +23,13 @@ export interface Received {
   readonly time: number;
 }
 
-/** The protocol's name: RFC 3848. */
-export function protocolName(extended: boolean, tls: boolean, authenticated: boolean): string {
-  // RFC 3848 has no name for HELO over TLS; a client that says HELO after STARTTLS is told apart by the comment
-  return extended ? `ESMTP${tls ? "S" : ""}${authenticated ? "A" : ""}` : "SMTP";
+export type Protocol = Pick<Received, "extended" | "utf8" | "authenticated"> & { readonly tls: boolean };
+
+/** The protocol's name: RFC 3848; RFC 6531 §4.3 for messages with SMTPUTF8. */
+export function protocolName({ extended, utf8, tls, authenticated }: Protocol): string {
+  // RFC 3848 has no name for HELO over TLS; a client that says HELO after STARTTLS is told apart by the tls clause
+  if (!extended) return "SMTP";
+  return `${utf8 ? "UTF8SMTP" : "ESMTP"}${tls ? "S" : ""}${authenticated ? "A" : ""}`;
 }
 
 /** Whatever was given as a name, as a word that cannot end a line, a comment or a field. */
@@ -35,11 +42,18 @@ export function addressLiteral(address: string): string {
   return address.includes(":") ? `[IPv6:${address}]` : `[${address}]`;
 }
 
-/** The field with its CR LF. */
+/** The field with its CR LF. The tls clause is that of RFC 8314 §4.3; the version stands where other servers write it. */
 export function formatReceived(received: Received): string {
-  const { hello, address, hostname, extended, tls, authenticated, id, recipient, time } = received;
-  const protocol = protocolName(extended, tls !== undefined, authenticated);
-  const security = tls === undefined ? "" : `\r\n\t(${plainName(tls.version)} ${plainName(tls.cipher)})`;
-  const purpose = recipient === undefined ? "" : `\r\n\tfor <${recipient}>`;
-  return `Received: from ${plainName(hello)} (${addressLiteral(address)})\r\n\tby ${hostname} with ${protocol}${security}\r\n\tid ${id}${purpose};\r\n\t${formatDate(time)}\r\n`;
+  const { hello, name, address, hostname, tls, id, recipient, time } = received;
+  const literal = address === "" ? "unknown" : addressLiteral(address);
+  const client = name === "" ? literal : `${plainName(name)} ${literal}`;
+  const protocol = protocolName({ ...received, tls: tls !== undefined });
+  const lines = [
+    `Received: from ${plainName(hello)} (${client})`,
+    `by ${hostname} with ${protocol}${tls === undefined ? "" : ` (${plainName(tls.version)})`}`,
+    `id ${id}`,
+    ...(recipient === undefined ? [] : [`for <${recipient}>`]),
+    ...(tls === undefined ? [] : [`tls ${plainName(tls.cipher)}`]),
+  ];
+  return `${lines.join("\r\n\t")};\r\n\t${formatDate(time)}\r\n`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parseBody, parseParams, parseSize, parseXtext } from "./params.ts";
+import { parseBody, parseParams, parsePriority, parseSize } from "./params.ts";
 
 test("parseParams() reads keywords with and without values", () => {
   const rows: readonly (readonly [string, Record<string, string>])[] = [
@@ -8,6 +8,7 @@ test("parseParams() reads keywords with and without values", () => {
     ["SIZE=1", { SIZE: "1" }],
     ["size=1 Body=8BITMIME  X-Y", { SIZE: "1", BODY: "8BITMIME", "X-Y": "" }],
     ["AUTH=<>", { AUTH: "<>" }],
+    ["ORCPT=utf-8;\u00e4", { ORCPT: "utf-8;\u00e4" }],
   ];
   for (const [text, wanted] of rows) {
     const found = parseParams(text);
@@ -16,7 +17,19 @@ test("parseParams() reads keywords with and without values", () => {
 });
 
 test("parseParams() refuses what is none", () => {
-  for (const text of ["=1", "A=", "A==", "A=b=c", "-A=1", "A B=", "A=1 A=2", "a=1 A=2", "A=\u00e4", "A=1\t"])
+  for (const text of [
+    "=1",
+    "A=",
+    "A==",
+    "A=b=c",
+    "-A=1",
+    "A B=",
+    "A=1 A=2",
+    "a=1 A=2",
+    "\u00c4=1",
+    "A=\u0085",
+    "A=1\t",
+  ])
     assert.equal(parseParams(text).ok, false, JSON.stringify(text));
 });
 
@@ -29,16 +42,15 @@ test("parseSize() takes up to 20 digits", () => {
     assert.equal(parseSize(text), undefined);
 });
 
-test("parseBody() knows two bodies", () => {
+test("parseBody() knows three bodies", () => {
   assert.equal(parseBody("7bit"), "7bit");
   assert.equal(parseBody("8BitMime"), "8bitmime");
-  for (const text of ["", "BINARYMIME", "8bit"]) assert.equal(parseBody(text), undefined);
+  assert.equal(parseBody("BINARYMIME"), "binarymime");
+  for (const text of ["", "8bit", "binary"]) assert.equal(parseBody(text), undefined);
 });
 
-test("parseXtext() decodes and refuses", () => {
-  assert.equal(parseXtext("ann+40x.test"), "ann@x.test");
-  assert.equal(parseXtext("a+2Bb+3Dc"), "a+b=c");
-  assert.equal(parseXtext(""), "");
-  for (const text of ["a+4", "a+4g", "a+4a", "a=b", "a b", "\u00e4"])
-    assert.equal(parseXtext(text), undefined, text);
+test("parsePriority() takes \u22129 to 9", () => {
+  for (const value of [-9, -1, 0, 1, 9]) assert.equal(parsePriority(String(value)), value);
+  for (const text of ["", "10", "-10", "+1", "-0", "01", "1.0", "x"])
+    assert.equal(parsePriority(text), undefined, text);
 });

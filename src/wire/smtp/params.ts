@@ -1,11 +1,13 @@
-// Parameters of MAIL and RCPT: `KEYWORD=value KEYWORD …` (RFC 5321 §4.1.2), and the values of those we know.
+// Parameters of commands: `KEYWORD=value KEYWORD …` (RFC 5321 §4.1.2), and the values of those that say how a message is sent. What
+// reports are wanted is in dsnparams.ts, when it shall be delivered in times.ts.
 
 import { err, ok, type Result } from "#base/result.ts";
 
 /** Keyword in upper case → value, or "" without one. */
 export type Params = ReadonlyMap<string, string>;
 
-const PARAM = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?$/;
+/** RFC 6531 §3.3 lets values be in UTF-8; which of them may is for their readers to say. */
+const PARAM = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u00a1-\u{10ffff}]+))?$/u;
 const NONE: Params = new Map();
 
 /** Reads what follows a path. An error is one sentence. */
@@ -27,16 +29,16 @@ export function parseSize(value: string): number | undefined {
   return /^\d{1,20}$/.test(value) ? Number(value) : undefined;
 }
 
-/** RFC 6152 §2. */
-export function parseBody(value: string): "7bit" | "8bitmime" | undefined {
+export type Body = "7bit" | "8bitmime" | "binarymime";
+
+/** RFC 6152 §2, RFC 3030 §3. */
+export function parseBody(value: string): Body | undefined {
   const lower = value.toLowerCase();
-  return lower === "7bit" || lower === "8bitmime" ? lower : undefined;
+  return lower === "7bit" || lower === "8bitmime" || lower === "binarymime" ? lower : undefined;
 }
 
-const XTEXT = /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/;
-
-/** The text of xtext (RFC 3461 §4), or undefined. */
-export function parseXtext(value: string): string | undefined {
-  if (!XTEXT.test(value)) return undefined;
-  return value.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+/** RFC 6710 §4.1: −9 to 9. */
+export function parsePriority(value: string): number | undefined {
+  // "-0" would be another 0
+  return /^-?[1-9]$|^0$/.test(value) ? Number(value) : undefined;
 }

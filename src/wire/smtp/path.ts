@@ -1,15 +1,17 @@
-// Paths of MAIL and RCPT: `<local@domain>` as RFC 5321 §4.1.2 writes them, the null path, and `<Postmaster>` without a domain.
+// Paths of MAIL and RCPT: `<local@domain>` as RFC 5321 §4.1.2 and RFC 6531 §3.3 write them, the null path, and `<Postmaster>` without a
+// domain.
 
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
+import { canonicalDomain } from "./domain.ts";
 
 /** A mailbox in its canonical form; only parsePath and parseAddress make one. */
 export interface Mailbox {
   /** The meaning of the local part: without quotes and backslashes. */
   readonly local: string;
-  /** In lower case; an address literal in its brackets. */
+  /** In lower case and ASCII; an address literal in its brackets. */
   readonly domain: string;
-  /** `local@domain`, the local part quoted where it must be; its case is kept. */
+  /** `local@domain`, the local part quoted where it must be; otherwise as it was given, because only its own host may fold it. */
   readonly address: string;
 }
 
@@ -19,59 +21,62 @@ export type PathProblem = "syntax" | "local" | "domain" | "long" | "nonAscii";
 export interface Path {
   /** undefined: the null path `<>`. */
   readonly mailbox: Mailbox | undefined;
+  /** Whether it was written in ASCII; the mailbox may be in ASCII where it was not. */
+  readonly ascii: boolean;
   /** What follows the path: "" or parameters behind a space. */
   readonly rest: string;
 }
 
-const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
-const DOT_STRING = new RegExp(`^${ATOM}(?:\\.${ATOM})*`);
-/** RFC 5321 §4.1.2: qtextSMTP or a quoted pair; printable ASCII only. */
-const QUOTED = /^"(?:[ !#-[\]-~]|\\[ -~])*"/;
-const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
-const DOMAIN = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
-const DOMAIN_RUN = /^(?:\[[^\]\\[ ]*\]|[A-Za-z0-9.-]+)/;
+/** What else is a path, beside what RFC 5321 §4.1.2 says. */
+export interface PathRules {
+  /** `<Postmaster>` without a domain, at RCPT (RFC 5321 §4.1.1.3); it stays without. */
+  readonly postmaster?: boolean;
+  /** Letters beyond ASCII (RFC 6531 §3.3). */
+  readonly utf8?: boolean;
+}
+
+/**
+ * Beyond ASCII: letters, marks, digits, punctuation and symbols; no controls, separators and unassigned code points, and not U+FFFD,
+ * which stands for bytes that are no UTF-8.
+ */
+const UTF8 = "(?![\\x00-\\xa0\\ufffd])(?:[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]|\\u200c|\\u200d)";
+const ATOM = `(?:[A-Za-z0-9!#$%&'*+/=?^_\`{|}~-]|${UTF8})+`;
+const DOT_STRING = new RegExp(`^${ATOM}(?:\\.${ATOM})*`, "u");
+/** RFC 5321 §4.1.2: qtextSMTP or a quoted pair. */
+const QUOTED = new RegExp(`^"(?:[ !#-[\\]-~]|\\\\[ -~]|${UTF8})*"`, "u");
+const DOMAIN_RUN = /^(?:\[[^\]\\[ ]*\]|[A-Za-z0-9.\-\u0080-\u{10ffff}]+)/u;
 const NON_ASCII = /[^\x00-\x7f]/;
 
 /** RFC 5321 §4.1.1.3: a source route is recognized and dropped. */
-const SOURCE_ROUTE = new RegExp(`^@${LABEL}(?:\\.${LABEL})*(?:,@${LABEL}(?:\\.${LABEL})*)*:`);
+const SOURCE_ROUTE = /^@[^@,:> ]+(?:,@[^@,:> ]+)*:/;
 
 /** `<Postmaster>` without a domain: the one mailbox that every server has. */
 const POSTMASTER: Mailbox = { local: "postmaster", domain: "", address: "postmaster" };
 
-/**
- * Reads `<path>` at the start of a text. At RCPT there is one mailbox without a domain, `<Postmaster>` (RFC 5321 §4.1.1.3); it
- * stays without.
- */
-export function parsePath(
-  text: string,
-  postmaster: "postmaster" | "none" = "none",
-): Result<Path, PathProblem> {
-  return explain(text, takePath(text, postmaster));
+/** Reads `<path>` at the start of a text. */
+export function parsePath(text: string, rules: PathRules = {}): Result<Path, PathProblem> {
+  const found = takePath(text, rules);
+  if (rules.utf8) return found;
+  // whatever is wrong with a text beyond ASCII, that is what its sender must hear
+  const ascii = found.ok ? found.value.ascii : !NON_ASCII.test(text);
+  return ascii ? found : err("nonAscii");
 }
 
 /** Reads a text that is one mailbox and nothing else. */
-export function parseAddress(text: string): Result<Mailbox, PathProblem> {
+export function parseAddress(text: string, rules: PathRules = {}): Result<Mailbox, PathProblem> {
+  if (!rules.utf8 && NON_ASCII.test(text)) return err("nonAscii");
   const found = takeMailbox(text);
-  return explain(
-    text,
-    found.ok && found.value.length === text.length ? ok(found.value.mailbox) : problemOf(found),
-  );
+  if (!found.ok) return found;
+  return found.value.length === text.length ? ok(found.value.mailbox) : err("syntax");
 }
 
-function problemOf(found: Result<Taken, PathProblem>): Result<never, PathProblem> {
-  return found.ok ? err("syntax") : found;
-}
-
-/** Whatever is wrong with a text beyond ASCII, that is what its sender must hear. */
-function explain<T>(text: string, result: Result<T, PathProblem>): Result<T, PathProblem> {
-  return !result.ok && NON_ASCII.test(text) ? err("nonAscii") : result;
-}
-
-function takePath(text: string, postmaster: "postmaster" | "none"): Result<Path, PathProblem> {
+function takePath(text: string, { postmaster = false }: PathRules): Result<Path, PathProblem> {
   if (!text.startsWith("<")) return err("syntax");
   if (text.startsWith("<>")) return pathEnd(text, 2, undefined);
-  const start = 1 + (SOURCE_ROUTE.exec(text.slice(1))?.[0].length ?? 0);
-  if (postmaster === "postmaster" && /^postmaster>/i.test(text.slice(start)))
+  const route = takeRoute(text.slice(1));
+  if (!route.ok) return route;
+  const start = 1 + route.value;
+  if (postmaster && /^postmaster>/i.test(text.slice(start)))
     return pathEnd(text, start + "postmaster>".length, POSTMASTER);
   const found = takeMailbox(text.slice(start));
   if (!found.ok) return found;
@@ -79,9 +84,19 @@ function takePath(text: string, postmaster: "postmaster" | "none"): Result<Path,
   return text[close] === ">" ? pathEnd(text, close + 1, found.value.mailbox) : err("syntax");
 }
 
+/** Characters of a source route: `@one,@two:` */
+function takeRoute(text: string): Result<number, PathProblem> {
+  const route = SOURCE_ROUTE.exec(text)?.[0] ?? "";
+  const hosts = route === "" ? [] : route.slice(1, -1).split(",@");
+  return hosts.every((host) => !host.startsWith("[") && canonicalDomain(host) !== undefined)
+    ? ok(route.length)
+    : err("domain");
+}
+
 function pathEnd(text: string, at: number, mailbox: Mailbox | undefined): Result<Path, PathProblem> {
   const rest = text.slice(at);
-  return rest === "" || rest.startsWith(" ") ? ok({ mailbox, rest: rest.trim() }) : err("syntax");
+  if (rest !== "" && !rest.startsWith(" ")) return err("syntax");
+  return ok({ mailbox, ascii: !NON_ASCII.test(text.slice(0, at)), rest: rest.trim() });
 }
 
 interface Taken {
@@ -90,24 +105,28 @@ interface Taken {
   readonly length: number;
 }
 
-/** A mailbox at the start of a text. */
+/** A mailbox at the start of a text. Limits are counted in octets (RFC 6531 §3.3). */
 function takeMailbox(text: string): Result<Taken, PathProblem> {
   const local = (text.startsWith('"') ? QUOTED : DOT_STRING).exec(text)?.[0];
   if (local === undefined) return err("local");
   const next = text[local.length];
   if (next !== "@") return err(next === "." ? "local" : "syntax");
   const domain = DOMAIN_RUN.exec(text.slice(local.length + 1))?.[0] ?? "";
-  const length = local.length + 1 + domain.length;
+  const canonical = canonicalDomain(domain);
+  const localSize = Buffer.byteLength(local);
+  // A-labels may be longer than what they stand for
+  const domainSize = Math.max(Buffer.byteLength(domain), canonical?.length ?? 0);
   // RFC 5321 §4.5.3.1.3: 256 octets with the brackets; a route that we drop does not count
-  if (local.length > limits.smtp.localPart || domain.length > limits.smtp.domain || length > limits.smtp.path)
+  const size = localSize + 1 + domainSize;
+  if (localSize > limits.smtp.localPart || domainSize > limits.smtp.domain || size > limits.smtp.path)
     return err("long");
-  if (!isDomain(domain) && !isAddressLiteral(domain)) return err("domain");
-  return ok({ mailbox: mailboxOf(unquote(local), domain), length });
+  if (canonical === undefined) return err("domain");
+  const mailbox = mailboxOf(unquote(local), canonical);
+  return ok({ mailbox, length: local.length + 1 + domain.length });
 }
 
 function mailboxOf(local: string, domain: string): Mailbox {
-  const lower = domain.toLowerCase();
-  return { local, domain: lower, address: `${quote(local)}@${lower}` };
+  return { local, domain, address: `${quote(local)}@${domain}` };
 }
 
 function unquote(local: string): string {
@@ -119,31 +138,5 @@ function quote(local: string): string {
   return DOT_STRING.exec(local)?.[0] === local ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** Whether a text is a domain name as RFC 5321 §4.1.2 writes it (letters, digits, hyphens; labels up to 63). */
-export function isDomain(text: string): boolean {
-  return text.length <= limits.smtp.domain && DOMAIN.test(text);
-}
-
-const OCTET = "(?:25[0-5]|2[0-4]\\d|1?\\d{1,2})";
-const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
-const GROUP = /^[0-9A-Fa-f]{1,4}$/;
-
-/** Whether a text is `[192.0.2.1]` or `[IPv6:2001:db8::1]`: RFC 5321 §4.1.3. */
-export function isAddressLiteral(text: string): boolean {
-  if (!text.startsWith("[") || !text.endsWith("]")) return false;
-  const inner = text.slice(1, -1);
-  return /^ipv6:/i.test(inner) ? isIpv6(inner.slice(5)) : IPV4.test(inner);
-}
-
-/** RFC 5321 §4.1.3: "::" stands for at least two groups; an IPv4 address at the end for the last two. */
-function isIpv6(text: string): boolean {
-  const halves = text.split("::");
-  if (halves.length > 2) return false;
-  const groups = halves.map((half) => (half === "" ? [] : half.split(":")));
-  const all = groups.flat();
-  const tail = all.at(-1);
-  const v4 = tail !== undefined && groups.at(-1)?.length !== 0 && IPV4.test(tail);
-  if (!(v4 ? all.slice(0, -1) : all).every((group) => GROUP.test(group))) return false;
-  const count = all.length + (v4 ? 1 : 0);
-  return halves.length === 2 ? count <= 6 : count === 8;
-}
+/** An address as addresses are compared that belong to us: people do not tell "Ann" from "ann", nor two ways to write "ä". */
+export const foldAddress = (address: string): string => address.normalize("NFC").toLowerCase();

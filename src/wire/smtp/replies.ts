@@ -5,33 +5,15 @@ import type { LineFlaw } from "../lines.ts";
 import type { PathProblem } from "./path.ts";
 import { type Reply, reply } from "./reply.ts";
 
-/** What a server says about itself; the same for every connection, so formatted once for each kind of listener. */
-export interface Offer {
-  readonly hostname: string;
-  readonly maxSize: number;
-  readonly starttls: boolean;
-  readonly auth: boolean;
-}
-
 export const greeting = (hostname: string): Reply => reply(220, "", `${hostname} ESMTP Kenro`);
 export const helo = (hostname: string): Reply => reply(250, "", hostname);
 
-/** RFC 5321 §4.1.1.1. */
-export function ehlo(offer: Offer): Reply {
-  return reply(
-    250,
-    "",
-    offer.hostname,
-    "PIPELINING",
-    `SIZE ${offer.maxSize}`,
-    "8BITMIME",
-    "ENHANCEDSTATUSCODES",
-    ...(offer.starttls ? ["STARTTLS"] : []),
-    // "AUTH=…" of old clients is not offered: those that need it speak no TLS
-    ...(offer.auth ? ["AUTH PLAIN LOGIN"] : []),
-    "HELP",
-  );
-}
+/** RFC 5321 §4.1.1.1: each keyword with its parameters. */
+export const ehlo = (hostname: string, keywords: readonly string[]): Reply =>
+  reply(250, "", hostname, ...keywords);
+
+/** RFC 5321 §4.1.1.8. */
+export const help = (verbs: readonly string[]): Reply => reply(214, "2.0.0", `Commands: ${verbs.join(" ")}`);
 
 /** Sent before a session exists, to one connection too many. */
 export const tooManyConnections = (hostname: string): Reply =>
@@ -48,7 +30,6 @@ export const replies = {
   reset: reply(250, "2.0.0", "Flushed"),
   /** RFC 5321 §3.5.3: we neither confirm nor deny. */
   cannotVerify: reply(252, "2.5.0", "Cannot verify, but will take mail for it at RCPT if it exists"),
-  help: reply(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH"),
   startMail: reply(354, "", "Send the message, end with a dot on a line of its own"),
   authContinue: reply(334, "", ""),
   // RFC 4954 §4: base64 of "Username:" and "Password:"
@@ -58,16 +39,23 @@ export const replies = {
   shutdown: reply(421, "4.3.2", "The server is being restarted, try again"),
   timeout: reply(421, "4.4.2", "Timeout"),
   tooManyErrors: reply(421, "4.7.0", "Too many errors"),
+  tooMuchJunk: reply(421, "4.7.0", "Too many commands that send no mail"),
   tooManyTransactions: reply(421, "4.7.0", "Enough mail on one connection, go on with a new one"),
   tooManyLogins: reply(421, "4.7.0", "Too many failed logins"),
   notHttp: reply(421, "4.7.0", "This is a mail server"),
   /** Plaintext behind STARTTLS may come from somebody between the client and us; none of it is read. */
   smuggledBehindTls: reply(421, "4.7.0", "Nothing may follow STARTTLS before its reply"),
+  /** Octets follow that nobody can count: to read on would be to take a message for commands. */
+  lostChunk: reply(421, "4.5.2", "Syntax: BDAT size [LAST]"),
   // order of commands
   helloFirst: reply(503, "5.5.1", "EHLO first"),
   mailFirst: reply(503, "5.5.1", "MAIL first"),
   recipientFirst: reply(503, "5.5.1", "RCPT first: there is no accepted recipient"),
   oneSender: reply(503, "5.5.1", "The sender is already given"),
+  recipientsOver: reply(503, "5.5.1", "The message has begun: no more recipients"),
+  dataAfterChunk: reply(503, "5.5.1", "The message has begun with BDAT and ends with BDAT"),
+  binaryNeedsChunks: reply(503, "5.5.1", "BODY=BINARYMIME needs BDAT"),
+  chunkRefused: reply(503, "5.5.1", "The message was refused at an earlier chunk: RSET first"),
   // syntax
   unknown: reply(500, "5.5.2", "Unknown command"),
   notImplemented: reply(502, "5.5.1", "Not implemented"),
@@ -77,9 +65,28 @@ export const replies = {
   mailSyntax: reply(501, "5.5.4", "Syntax: MAIL FROM:<address>"),
   recipientSyntax: reply(501, "5.5.4", "Syntax: RCPT TO:<address>"),
   badSize: reply(501, "5.5.4", "SIZE is a number of bytes"),
-  badBody: reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME"),
+  badBody: reply(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME"),
+  badRet: reply(501, "5.5.4", "RET is FULL or HDRS"),
+  badEnvid: reply(501, "5.5.4", "ENVID is xtext of 1 to 100 printable characters"),
+  badNotify: reply(501, "5.5.4", "NOTIFY is NEVER, or some of SUCCESS, FAILURE and DELAY"),
+  badOriginal: reply(501, "5.5.4", "ORCPT is type;address, in xtext, 500 characters at most"),
+  badAuthParam: reply(501, "5.5.4", "AUTH is xtext or <>"),
+  badDeliverBy: reply(501, "5.5.4", "BY is seconds;R or seconds;N, and R needs time left"),
+  badHoldFor: reply(501, "5.5.4", "HOLDFOR is a number of seconds"),
+  badHoldUntil: reply(501, "5.5.4", "HOLDUNTIL is a date and time of RFC 3339"),
+  holdTwice: reply(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other"),
+  holdPast: reply(501, "5.5.4", "HOLDUNTIL is over already"),
+  holdTooLong: reply(501, "5.5.4", "The message cannot be held so long"),
+  badPriority: reply(501, "5.5.4", "MT-PRIORITY is a number from -9 to 9"),
+  flagHasValue: reply(501, "5.5.4", "That parameter takes no value"),
+  chunkSyntax: reply(501, "5.5.4", "Syntax: BDAT size [LAST]"),
+  verifySyntax: reply(501, "5.1.3", "Syntax: VRFY user or VRFY user@domain"),
   nullRecipient: reply(501, "5.1.3", "The null path is no recipient"),
+  /** RFC 6531 §3.5. */
+  utf8Needed: reply(553, "5.6.7", "An address beyond ASCII needs SMTPUTF8"),
   // TLS and logins
+  /** RFC 8689 §2: what shall stay encrypted must come encrypted. */
+  requireTlsInClear: reply(530, "5.7.10", "REQUIRETLS needs TLS: STARTTLS first"),
   alreadyTls: reply(503, "5.5.1", "TLS is already active"),
   tlsUnavailable: reply(454, "4.7.0", "TLS is not available now"),
   authNotHere: reply(502, "5.5.1", "No logins here: use the submission port"),
@@ -89,9 +96,14 @@ export const replies = {
   authDuringMail: reply(503, "5.5.1", "Not during a mail transaction"),
   authMechanism: reply(504, "5.5.4", "Unknown mechanism: PLAIN or LOGIN"),
   authSyntax: reply(501, "5.5.2", "Cannot decode that"),
+  /** RFC 4954 §4. */
+  authLineLong: reply(500, "5.5.6", "Authentication exchange line too long"),
   authCancelled: reply(501, "5.7.0", "Cancelled"),
   authFailed: reply(535, "5.7.8", "Wrong user or password"),
   authAway: reply(454, "4.7.0", "Logins cannot be checked now, try again later"),
+  // XCLIENT
+  xclientDenied: reply(550, "5.7.0", "You may not speak for others"),
+  xclientDuringMail: reply(503, "5.5.1", "Not during a mail transaction"),
   // verdicts
   sizeDeclared: reply(552, "5.3.4", "That message is larger than we take"),
   notYourAddress: reply(553, "5.7.1", "That is not an address of your account"),
@@ -109,6 +121,9 @@ export const replies = {
 
 /** RFC 5321 §4.2.5: from here on the message is ours. The id is what the log knows it by. */
 export const queued = (id: string): Reply => reply(250, "2.0.0", `Queued as ${id}`);
+
+/** RFC 3030 §2. */
+export const chunkTaken = (octets: number): Reply => reply(250, "2.0.0", `${octets} octets received`);
 
 /** The queue's refusal, in its own words. */
 export function notQueued(reason: "full" | "later" | "never", text: string): Reply {
@@ -144,7 +159,8 @@ const senderProblems: Readonly<Record<PathProblem, Reply>> = {
   local: reply(553, "5.1.7", "The part before the @ is not well formed"),
   domain: reply(553, "5.1.7", "The domain is not well formed"),
   long: reply(553, "5.1.7", "That address is too long"),
-  nonAscii: reply(553, "5.6.7", "Addresses beyond ASCII are not taken here"),
+  // RFC 6531 §3.5: 550 at MAIL, 553 at RCPT
+  nonAscii: reply(550, "5.6.7", "An address beyond ASCII needs SMTPUTF8"),
 };
 
 const recipientProblems: Readonly<Record<PathProblem, Reply>> = {
@@ -152,7 +168,7 @@ const recipientProblems: Readonly<Record<PathProblem, Reply>> = {
   local: reply(553, "5.1.3", "The part before the @ is not well formed"),
   domain: reply(553, "5.1.3", "The domain is not well formed"),
   long: reply(553, "5.1.3", "That address is too long"),
-  nonAscii: reply(553, "5.6.7", "Addresses beyond ASCII are not taken here"),
+  nonAscii: replies.utf8Needed,
 };
 
 export const badSender = (problem: PathProblem): Reply => senderProblems[problem];

@@ -42,7 +42,7 @@ async function submitted(text: string, recipients = ["carol@far.test"]): Promise
 }
 
 const RECEIVED =
-  /^Received: from c\.test \(\[192\.0\.2\.7\]\)\r\n\tby mail\.example\.test with [A-Z]+(?:\r\n\t\([^)]*\))?\r\n\tid m-1(?:\r\n\tfor <[^>]*>)?;\r\n\t[^\r]*\r\n/;
+  /^Received: from c\.test \(\[192\.0\.2\.7\]\)\r\n\tby mail\.example\.test with [A-Z]+(?: \([^)]*\))?\r\n\tid m-1(?:\r\n\tfor <[^>]*>)?(?:\r\n\ttls \S+)?;\r\n\t[^\r]*\r\n/;
 
 const bodies: readonly (readonly [what: string, text: string, front: string])[] = [
   ["a plain message", "Subject: x\r\n\r\nbody\r\n", ""],
@@ -103,7 +103,7 @@ test("RFC 5321 §4.4: Received names the only recipient, the protocol and TLS", 
   const got = world.messages[0]?.body.toString() ?? "";
   assert.match(
     got,
-    /with ESMTPS\r\n\t\(TLSv1\.3 TLS_AES_256_GCM_SHA384\)\r\n\tid m-1\r\n\tfor <ann@example\.test>;/,
+    /with ESMTPS \(TLSv1\.3\)\r\n\tid m-1\r\n\tfor <ann@example\.test>\r\n\ttls TLS_AES_256_GCM_SHA384;/,
   );
 });
 
@@ -113,7 +113,7 @@ test("RFC 6409 §8: a submission gets Date and Message-ID, and loses Bcc", async
     "dan@far.test",
   ]);
   assert.match(got, RECEIVED);
-  assert.match(got, /with ESMTPSA\r\n/);
+  assert.match(got, /with ESMTPSA \(TLSv1\.3\)\r\n/);
   assert.equal(
     got.replace(RECEIVED, ""),
     "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <m-1@mail.example.test>\r\nSubject: x\r\n\r\nBcc: stays\r\n",

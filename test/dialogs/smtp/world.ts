@@ -1,6 +1,6 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
 // given: users=ann@example.test bob@…   mode=mx|submission|submissions   auth=away   queue=full|later|never|away|lost|silent
-//        size=N   recipients=N   tls=no   slowqueue=yes
+//        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -141,6 +141,9 @@ function doorOf(given: Given): Door {
     tls: { certificate, key },
     maxSize: Number(given["size"] ?? 1_000_000),
     maxRecipients: Number(given["recipients"] ?? 100),
+    contact: given["contact"] ?? "",
+    // the client's address in memory and on loopback
+    xclient: given["xclient"] === "yes" ? ["192.0.2.7", "127.0.0.0/8"] : [],
     connections: 100,
     connectionsPerAddress: 100,
   } as const;

@@ -62,19 +62,19 @@ function ask(prompt: Reply, take: (response: string) => Answer | Promise<Answer>
 
 async function settle(connection: Connection, credentials: Result<PlainCredentials>): Promise<Answer> {
   if (!credentials.ok) return replies.authSyntax;
-  const { clock, log, peers, session, stream, id } = connection;
+  const { clock, log, peers, session, client, id } = connection;
   const { user, password } = credentials.value;
   const began = clock.monotonic();
   const answer = await peers
-    .login({ protocol: "smtp", user, password, address: stream.address })
+    .login({ protocol: "smtp", user, password, address: client.address })
     .catch((thrown: unknown) => Trouble.from("log in", thrown));
   if (answer instanceof Trouble) {
-    log.event("smtp_auth", { session: id, user, ip: stream.address, result: "away", reason: answer.message });
+    log.event("smtp_auth", { session: id, user, ip: client.address, result: "away", reason: answer.message });
     return replies.authAway;
   }
   if (answer.kind === "denied") return refuse(connection, user, began);
   session.account = accountOf(answer.account, answer.addresses);
-  log.event("smtp_auth", { session: id, user: answer.account, ip: stream.address, result: "ok" });
+  log.event("smtp_auth", { session: id, user: answer.account, ip: client.address, result: "ok" });
   return replies.authenticated;
 }
 
@@ -84,8 +84,8 @@ function accountOf(name: string, addresses: readonly string[]): Account {
 
 /** Not before `failureDelay`, counted from the question, so that time says nothing about why. */
 async function refuse(connection: Connection, user: string, began: number): Promise<Answer> {
-  const { clock, log, id, stream } = connection;
-  log.event("smtp_auth", { session: id, user, ip: stream.address, result: "denied" });
+  const { clock, log, id, client } = connection;
+  log.event("smtp_auth", { session: id, user, ip: client.address, result: "denied" });
   const left = began + limits.login.failureDelay - clock.monotonic();
   if (left > 0) await pause(clock, left);
   connection.failedLogins++;

@@ -4,7 +4,8 @@ import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import { replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
-import type { Answer, Connection } from "../state.ts";
+import { offer } from "../extensions.ts";
+import { type Answer, type Connection, endTransaction } from "../state.ts";
 
 /** One word of printable ASCII. Whether it is a name that can be believed is a rule of policy, not grammar. */
 const NAME = /^[!-~]+$/;
@@ -14,9 +15,8 @@ export function hello(rest: string): Result<string, Reply> {
 }
 
 export function greet(connection: Connection, name: string, extended: boolean): Answer {
-  const { session, door, stream } = connection;
-  session.transaction = undefined;
+  const { session, door } = connection;
+  endTransaction(session);
   session.hello = { name, extended };
-  if (!extended) return door.helo;
-  return stream.tls ? door.ehlo.secure : door.ehlo.clear;
+  return extended ? offer(connection) : door.helo;
 }

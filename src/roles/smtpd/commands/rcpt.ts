@@ -2,36 +2,47 @@
 
 import { err, ok, type Result } from "#base/result.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
-import { parseParams } from "#wire/smtp/params.ts";
-import { type Mailbox, parsePath } from "#wire/smtp/path.ts";
-import { badParams, badRecipient, replies, unknownParam } from "#wire/smtp/replies.ts";
+import type { Recipient } from "#wire/envelope.ts";
+import { parsePath } from "#wire/smtp/path.ts";
+import { badRecipient, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import { readRcptParams } from "../parameters.ts";
 import type { Answer, Connection } from "../state.ts";
 
-export function forwardPath(rest: string): Result<Mailbox, Reply> {
+export function forwardPath(rest: string, connection: Connection): Result<Recipient, Reply> {
   const [prefix = ""] = /^to: */i.exec(rest) ?? [];
   // the space behind the colon: see MAIL
   if (prefix === "") return err(replies.recipientSyntax);
-  const path = parsePath(rest.slice(prefix.length), "postmaster");
+  const utf8 = connection.session.transaction?.wishes.utf8 === true;
+  const path = parsePath(rest.slice(prefix.length), { postmaster: true, utf8 });
   if (!path.ok) return err(badRecipient(path.error));
   if (!path.value.mailbox) return err(replies.nullRecipient);
-  const params = parseParams(path.value.rest);
-  if (!params.ok) return err(badParams(params.error));
-  for (const keyword of params.value.keys()) return err(unknownParam(keyword));
-  return ok(path.value.mailbox);
+  const params = readRcptParams(path.value.rest, connection);
+  return params.ok ? ok({ address: path.value.mailbox.address, ...params.value }) : params;
 }
 
-export async function addRecipient(connection: Connection, mailbox: Mailbox): Promise<Answer> {
+export async function addRecipient(connection: Connection, recipient: Recipient): Promise<Answer> {
   const { door, peers, session } = connection;
   const recipients = session.transaction?.recipients;
   if (!recipients) return replies.mailFirst;
   // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction
   if (recipients.size >= door.maxRecipients) return replies.tooManyRecipients;
-  const answer = await peers.recipient(mailbox.address);
+  const { address } = recipient;
+  const answer = await peers.recipient(address);
   const refusal = recipientRefusal(answer, session.account !== undefined);
   if (refusal) return refusal;
-  recipients.add(mailbox.address);
+  const before = recipients.get(address);
+  recipients.set(address, before ? together(before, recipient) : recipient);
   return replies.recipientOk;
+}
+
+/** Who is named twice gets one copy; reports are sent on every occasion that either wanted. */
+function together(before: Recipient, again: Recipient): Recipient {
+  if (!before.notify && !again.notify) return before;
+  // RFC 3461 §4.1: what is usual without NOTIFY
+  const usual = ["failure", "delay"] as const;
+  const notify = [...new Set([...(before.notify ?? usual), ...(again.notify ?? usual)])];
+  return { ...again, ...before, notify };
 }
 
 function recipientRefusal(answer: RecipientAnswer, mayRelay: boolean): Reply | undefined {

@@ -1,0 +1,34 @@
+// XCLIENT: a proxy that the site trusts says for whom it speaks. What it says holds until it says otherwise; the session begins anew, but
+// for what was said just now (Postfix's XCLIENT_README).
+
+import { err, ok, type Result } from "#base/result.ts";
+import { foldAddress } from "#wire/smtp/path.ts";
+import { badParams } from "#wire/smtp/replies.ts";
+import type { Reply } from "#wire/smtp/reply.ts";
+import { type Claims, parseXclient } from "#wire/smtp/xclient.ts";
+import { type Answer, type Connection, newSession } from "../state.ts";
+
+export function claims(rest: string): Result<Claims, Reply> {
+  const found = parseXclient(rest);
+  return found.ok ? ok(found.value) : err(badParams(found.error));
+}
+
+export function speakFor(connection: Connection, said: Claims): Answer {
+  const { door, log, id } = connection;
+  const before = connection.client;
+  connection.client = {
+    address: said.address ?? before.address,
+    port: said.port === undefined ? before.port : Number(said.port),
+    name: said.name ?? before.name,
+  };
+  const session = newSession();
+  // PROTO and HELO come first or together; EHLO is usually said once more
+  if (said.hello) session.hello = { name: said.hello, extended: said.protocol === "ESMTP" };
+  // whom the proxy has let in, we let in
+  if (said.login) session.account = { name: said.login, addresses: new Set([foldAddress(said.login)]) };
+  connection.session = session;
+  const { address: ip, port, name } = connection.client;
+  const to = said.toAddress && `${said.toAddress} ${said.toPort ?? ""}`.trim();
+  log.event("smtp_xclient", { session: id, ip, port, name, user: said.login, to });
+  return door.greeting;
+}
