@@ -24,6 +24,9 @@ import { verbs } from "./verbs.ts";
 /** Replies gathered for pipelined commands leave at the latest when they are so many. */
 const GATHERED = 16 * 1024;
 
+/** A line that is no command, but whose sender may believe that octets follow it: they would be read as commands. */
+const LIKE_BDAT = /^bdat\b/i;
+
 /** How a connection ended, for the log. */
 type Reason = "quit" | "gone" | "timeout" | "refused" | "tls" | "shutdown" | "broken";
 
@@ -132,8 +135,7 @@ export class SmtpSession {
     this.#take = undefined;
     if (line.flaw) {
       this.#command = "";
-      // what its sender believes to be octets of a chunk would be read as commands
-      if (/^bdat\b/i.test(line.start.toString("latin1"))) return closing(replies.lostChunk);
+      if (LIKE_BDAT.test(line.start.toString("latin1"))) return closing(replies.lostChunk);
       return take && line.flaw === "long" ? replies.authLineLong : badLine(line.flaw);
     }
     const answer = take ? take(line.bytes) : this.#run(line.bytes);
@@ -144,7 +146,8 @@ export class SmtpSession {
     const { verb, rest } = parseCommand(bytes);
     const run = verbs.get(verb);
     this.#command = verb === "AUTH" || !run ? verb : `${verb} ${rest}`;
-    return run ? run(this.#connection, rest) : replies.unknown;
+    if (run) return run(this.#connection, rest);
+    return LIKE_BDAT.test(bytes.toString("latin1", 0, 8)) ? closing(replies.lostChunk) : replies.unknown;
   }
 
   /** A command failed because of the world: always temporary. */
@@ -200,6 +203,7 @@ export class SmtpSession {
     }
     await this.#flush();
     if (!(await this.#secure())) return "tls";
+    endTransaction(this.#connection.session);
     this.#connection.session = newSession();
     this.#lines = newLines(this.#connection);
     this.#rearm();

@@ -4,32 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { limits } from "#base/limits.ts";
 import { settle } from "#test/support/clock.ts";
-import type { MemoryClient } from "#test/support/memory.ts";
+import { HELLO, heard, say, submission, TO_DATA } from "./clients.ts";
 import { World } from "./world.ts";
-
-const HELLO = "EHLO c.test\r\n";
-const TO_DATA = `${HELLO}MAIL FROM:<b@far.test>\r\nRCPT TO:<ann@example.test>\r\nDATA\r\n`;
-const LOGIN = `AUTH PLAIN ${Buffer.from("\0ann@example.test\0secret").toString("base64")}\r\n`;
-
-/** All that the server has said and not been asked for. */
-async function heard(client: MemoryClient): Promise<string> {
-  await settle();
-  return client.drain().toString("latin1");
-}
-
-async function say(client: MemoryClient, text: string | Buffer): Promise<string> {
-  client.send(text);
-  return heard(client);
-}
-
-/** A submission session that has logged in. */
-async function submission(world: World): Promise<MemoryClient> {
-  const { client } = world.connect();
-  const secured = client.secure();
-  await secured;
-  assert.match(await say(client, HELLO + LOGIN), /235 2\.7\.0/);
-  return client;
-}
 
 async function submitted(text: string, recipients = ["carol@far.test"]): Promise<string> {
   const world = new World({ mode: "submissions" });

@@ -1,6 +1,7 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
 // given: users=ann@example.test bob@…   mode=mx|submission|submissions   auth=away   queue=full|later|never|away|lost|silent
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
+//        why=long (the queue has much to say)
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -123,7 +124,8 @@ export class World {
     if (outcome === "lost") throw new Trouble("inject", "The link was lost");
     if (outcome === "full" || outcome === "later" || outcome === "never") {
       message.state = "refused";
-      return { kind: "refused", reason: outcome, text: `The queue says ${outcome}` };
+      const more = this.#given["why"] === "long" ? ` ${outcome}`.repeat(50) : "";
+      return { kind: "refused", reason: outcome, text: `The queue says ${outcome}${more}` };
     }
     message.state = "queued";
     return { kind: "queued", id: message.id };
