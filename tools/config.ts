@@ -1,12 +1,17 @@
 // Prints docs/config.md: every setting of kenro.toml, from src/config/schema.ts. Run: npm run docs.
 
+import { type Block, blocks } from "#config/blocks.ts";
 import { formatValue } from "#config/document.ts";
 import { type Section, sections } from "#config/schema.ts";
+import type { BlockSetting } from "#config/values.ts";
 
 /** The page. */
 export function configPage(): string {
   const parts = Object.entries(sections as Readonly<Record<string, Section>>).map(([name, section]) =>
-    sectionOf(name, section),
+    pageOf(name === "" ? "At the top of the file" : `[${name}]`, section),
+  );
+  const more = Object.entries(blocks as Readonly<Record<string, Block>>).map(([name, block]) =>
+    pageOf(`[[${name}]]`, block),
   );
   return `${[
     "# kenro.toml",
@@ -21,16 +26,16 @@ export function configPage(): string {
     '(`"64k"`, `"50M"`, `"1G"`, powers of 1024; a bare number is bytes). "Told to" names the roles that learn a setting; no other role does.',
     "",
     ...parts,
+    ...more,
   ].join("\n")}`;
 }
 
-function sectionOf(name: string, { meaning, settings }: Section): string {
+function pageOf(title: string, { meaning, settings }: Section | Block): string {
   const rows = Object.entries(settings).map(
-    ([setting, row]) =>
-      `| \`${setting}\` | ${row.standard === undefined ? "none: must be given" : `\`${formatValue(row.standard)}\``} | ${row.meaning} | ${row.seenBy.join(", ")} |`,
+    ([setting, row]) => `| \`${setting}\` | ${standardOf(row)} | ${row.meaning} | ${row.seenBy.join(", ")} |`,
   );
   return [
-    name === "" ? "## At the top of the file" : `## [${name}]`,
+    `## ${title}`,
     "",
     ...(meaning === "" ? [] : [meaning, ""]),
     "| setting | default | meaning | told to |",
@@ -39,5 +44,8 @@ function sectionOf(name: string, { meaning, settings }: Section): string {
     "",
   ].join("\n");
 }
+
+const standardOf = ({ standard, otherwise }: BlockSetting): string =>
+  otherwise ?? (standard === undefined ? "none: must be given" : `\`${formatValue(standard)}\``);
 
 if (import.meta.main) process.stdout.write(configPage());

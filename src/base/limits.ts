@@ -23,8 +23,8 @@ export const limits = {
     path: 254,
     /** RFC 5321 §6.3: at least 100 Received fields. */
     hops: 100,
-    /** Header section, bytes and fields. */
-    headerBytes: 256 * KiB,
+    /** Header section, bytes and fields. It is kept whole until it ends. */
+    headerBytes: 128 * KiB,
     headerFields: 1000,
     /** Wrong commands a connection may send before 421. */
     errors: 20,
@@ -49,8 +49,12 @@ export const limits = {
     bodyBlock: 16 * KiB,
     /** A whole connection. */
     sessionTime: 2 * hour,
-    connections: 10_000,
+    connections: 12_000,
     connectionsPerAddress: 200,
+    connectionsPerNetwork: 1000,
+    /** New ones a minute. */
+    ratePerAddress: 600,
+    ratePerNetwork: 3000,
   },
   remote: {
     /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */
@@ -117,10 +121,29 @@ export const limits = {
   gate: {
     connections: 10_000,
     connectionsPerAddress: 100,
+    connectionsPerNetwork: 1000,
+    ratePerAddress: 300,
+    ratePerNetwork: 1500,
     /** When one side has closed, the other has this long to take what is left. */
     drain: 30 * second,
   },
+  conn: {
+    /** How long a peer may leave what we send unread; RFC 5321 §4.5.3.2.5 gives 3 minutes for a block of a body. */
+    unread: 5 * minute,
+    /** Bytes that are sent, or received while nobody reads, before the other side has to wait. */
+    buffer: 16 * KiB,
+  },
   tls: { handshake: 30 * second },
+  /** The PROXY header must be there by then. */
+  proxy: { header: 10 * second },
+  admission: {
+    /** Addresses, and networks, whose new connections of the last minute are known. */
+    remembered: 20_000,
+  },
+  /** A connection that we have ended waits so long for the client's end, and throws away so much of what it still sends. */
+  linger: { time: 30 * second, bytes: 1 * MiB },
+  /** As above, for clients that were refused at once; of more than so many at a time the others are just closed. */
+  refusal: { time: 5 * second, bytes: 64 * KiB, atATime: 500 },
   talk: {
     /** One frame between roles. */
     frame: 1 * MiB,

@@ -6,7 +6,9 @@ import test, { type TestContext } from "node:test";
 import { parse } from "smol-toml";
 import { selfSigned } from "#wire/x509.ts";
 import { formatConfig, formatValue } from "./document.ts";
-import { lineOf, listenersOf, readConfig, sliceFor } from "./load.ts";
+import { lineOf } from "./lines.ts";
+import { listenersOf } from "./listeners.ts";
+import { readConfig, sliceFor } from "./load.ts";
 import { type Section, sections } from "./schema.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
@@ -165,13 +167,17 @@ test("sliceFor() says what is wrong with a certificate, and gives it to those wh
     });
   const good = withTls(context, { "cert.pem": one.certificate, "key.pem": one.key });
   const gate = sliceFor("gate", read.value, good);
-  assert.deepEqual(gate.tls, one);
-  assert.deepEqual([gate.connections, gate.connectionsPerAddress], [10_000, 100]);
-  assert.deepEqual(sliceFor("smtpd", read.value, good).listeners[2], {
-    name: "submission.0",
-    class: "submission",
-    implicitTls: false,
-  });
+  assert.deepEqual(gate.certificates, [{ ...one, names: ["a.test"] }]);
+  assert.deepEqual([gate.connections, gate.listeners[0]?.bounds.perAddress], [10_000, 100]);
+  const { listeners } = sliceFor("smtpd", read.value, good);
+  assert.deepEqual(
+    listeners.map(({ name, class: kind, tls, sockets }) => [name, kind, tls, sockets]),
+    [
+      ["mx", "mx", "starttls", ["mx.0", "mx.1"]],
+      ["submission", "submission", "starttls", ["submission.0", "submission.1"]],
+      ["submissions", "submission", "implicit", ["submissions.0", "submissions.1"]],
+    ],
+  );
 });
 
 test("lineOf() finds settings in sections and at the top", () => {
@@ -189,7 +195,9 @@ test("listenersOf() names each endpoint of each service", () => {
   );
   assert.ok(read.ok);
   assert.deepEqual(
-    listenersOf(read.value).map(({ name, role, address, port }) => [name, role, address, port]),
+    listenersOf(read.value)
+      .flatMap(({ sockets }) => sockets)
+      .map(({ name, role, address, port }) => [name, role, address, port]),
     [
       ["mx.0", "smtpd", "0.0.0.0", 25],
       ["mx.1", "smtpd", "::", 25],

@@ -1,6 +1,8 @@
 // Writes kenro.toml: every setting with its meaning in place, from the same table that reads it.
 
-import { type Section, type Setting, sections } from "./schema.ts";
+import { type Block, blocks } from "./blocks.ts";
+import { type Section, sections } from "./schema.ts";
+import type { Setting } from "./values.ts";
 
 export type Value = string | number | readonly string[];
 
@@ -19,7 +21,13 @@ export function formatConfig(choices: Choices): string {
   const parts = Object.entries(sections as Readonly<Record<string, Section>>).map(([name, section]) =>
     formatSection(name, section, choices),
   );
-  return `${comment(HEAD)}\n\n${parts.join("\n")}`;
+  return `${comment(HEAD)}\n\n${[...parts, ...Object.entries(blocks).map(exampleOf)].join("\n")}`;
+}
+
+/** A block is an example in comments, because there is none at first. */
+function exampleOf([name, { meaning, example }]: [string, Block]): string {
+  const lines = [`[[${name}]]`, ...example].map((line) => `# ${line}\n`);
+  return `${comment(`${meaning} For example:`)}\n#\n${lines.join("")}`;
 }
 
 function formatSection(name: string, { meaning, settings }: Section, choices: Choices): string {

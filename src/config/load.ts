@@ -1,15 +1,16 @@
 // Reads kenro.toml as a whole: every problem at once, each with its line; and cuts the slices for the roles.
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
-import { codeOf, messageOf, Trouble } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 import { err, ok, type Result } from "#base/result.ts";
-import type { Config } from "./schema.ts";
-import { configSchema, sections } from "./schema.ts";
-import type { PolicySlice, SlicedRole, SliceOf, TlsSlice } from "./slice.ts";
+import { authoritiesOf, certificatesOf } from "./certificates.ts";
+import { isBlock, lineOf, nearest, type Problem } from "./lines.ts";
+import { type ListenerOf, listenerProblems, listenersOf } from "./listeners.ts";
+import { type Config, configSchema } from "./schema.ts";
+import type { PolicySlice, SlicedRole, SliceOf } from "./slice.ts";
 
 export const CONFIG_FILE = "kenro.toml";
 
@@ -40,11 +41,35 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
   }
   const checked = configSchema.safeParse(parsed);
   if (checked.success) {
-    const twice = claimedTwice(checked.data, source);
-    return twice.length === 0 ? ok(checked.data) : err(twice);
+    const problems = listenerProblems(checked.data).map((problem) => told(problem, source));
+    return problems.length === 0 ? ok(checked.data) : err(problems);
   }
   return err(checked.error.issues.flatMap((issue) => explain(issue, source)));
 }
+
+function explain(issue: z.core.$ZodIssue, source: string): readonly string[] {
+  const where = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const name = nameOf([...where, key]);
+      const near = nearest(where, key);
+      const hint = near ? `; did you mean "${near}"?` : "";
+      return `Line ${lineOf(source, [...where, key])} of ${CONFIG_FILE}: unknown setting "${name}"${hint}`;
+    });
+  }
+  const line = lineOf(source, where);
+  if (line === 0) return [`${CONFIG_FILE}: the setting "${nameOf(where)}" is missing`];
+  if (isBlock(where) && issue.message.endsWith("received undefined"))
+    return [`Line ${line} of ${CONFIG_FILE}: the setting "${nameOf(where)}" is missing`];
+  return [told({ where, text: issue.message.replace(/^Invalid input: /, "") }, source)];
+}
+
+const told = ({ where, text }: Problem, source: string): string =>
+  `Line ${lineOf(source, where)} of ${CONFIG_FILE}: "${nameOf(where)}": ${text}`;
+
+/** The line says which block it is. */
+const nameOf = (where: readonly string[]): string =>
+  (isBlock(where) ? where.filter((_, at) => at !== 1) : where).join(".");
 
 /** The session rules as smtpd and `kenro policy` take them. */
 export function policySliceOf({ policy }: Config): PolicySlice {
@@ -59,123 +84,6 @@ export function policySliceOf({ policy }: Config): PolicySlice {
   return { observe, off, rejectScore, suspiciousScore, spared, lists };
 }
 
-/** Two services cannot have one port; the system would only say that it is in use. */
-function claimedTwice({ listen }: Config, source: string): readonly string[] {
-  const claimed = new Map<string, string>();
-  return Object.entries(listen).flatMap(([service, endpoints]) =>
-    endpoints.flatMap((endpoint) => {
-      const before = claimed.get(endpoint);
-      claimed.set(endpoint, service);
-      if (before === undefined) return [];
-      const line = lineOf(source, ["listen", service]);
-      return [
-        `Line ${line} of ${CONFIG_FILE}: "listen.${service}": "${endpoint}" is in "listen.${before}" already`,
-      ];
-    }),
-  );
-}
-
-function explain(issue: z.core.$ZodIssue, source: string): readonly string[] {
-  const where = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => {
-      const name = [...where, key].join(".");
-      const near = nearest(where, key);
-      const hint = near ? `; did you mean "${near}"?` : "";
-      return `Line ${lineOf(source, [...where, key])} of ${CONFIG_FILE}: unknown setting "${name}"${hint}`;
-    });
-  }
-  const name = where.join(".");
-  const line = lineOf(source, where);
-  if (line === 0) return [`${CONFIG_FILE}: the setting "${name}" is missing`];
-  return [`Line ${line} of ${CONFIG_FILE}: "${name}": ${issue.message.replace(/^Invalid input: /, "")}`];
-}
-
-/** The line on which a setting or section stands, counted from 1; 0 when it does not stand anywhere. */
-export function lineOf(source: string, where: readonly string[]): number {
-  const lines = source.split("\n");
-  const [first = "", second] = where;
-  let section = "";
-  let sectionLine = 0;
-  for (const [at, line] of lines.entries()) {
-    const header = /^\s*\[\s*([\w.-]+)\s*\]/.exec(line)?.[1];
-    if (header !== undefined) {
-      section = header;
-      if (header === first) sectionLine = at + 1;
-    }
-    const key = /^\s*"?([\w.-]+)"?\s*=/.exec(line)?.[1];
-    const named = key === undefined ? "" : section === "" ? key : `${section}.${key}`;
-    if (named === first || (second !== undefined && named === `${first}.${second}`)) return at + 1;
-  }
-  return sectionLine;
-}
-
-/** The setting whose name is closest to an unknown one, if any is close. */
-function nearest(where: readonly string[], key: string): string | undefined {
-  const [section = ""] = where;
-  const settings = Object.entries(sections).flatMap(([name, { settings: own }]) =>
-    Object.keys(own).map((setting) => (name === "" ? setting : `${name}.${setting}`)),
-  );
-  const names = where.length === 0 ? [...settings, ...Object.keys(sections)] : settings;
-  const wanted = section === "" ? key : `${section}.${key}`;
-  const scored = names
-    .map((name) => ({ name, score: distance(name, wanted) }))
-    .sort((a, b) => a.score - b.score);
-  const best = scored[0];
-  return best && best.name !== "" && best.score <= 3 ? best.name : undefined;
-}
-
-/** Levenshtein's distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
-export interface ListenerOf {
-  readonly role: "smtpd" | "gate";
-  /** "mx.0", "imaps.1": setting and place in its list. */
-  readonly name: string;
-  readonly service: keyof Config["listen"];
-  readonly address: string;
-  readonly port: number;
-}
-
-const servicesOf = {
-  mx: "smtpd",
-  submission: "smtpd",
-  submissions: "smtpd",
-  pop3: "gate",
-  pop3s: "gate",
-  imap: "gate",
-  imaps: "gate",
-} as const satisfies Record<keyof Config["listen"], ListenerOf["role"]>;
-
-/** Every network listener of the configuration, named. */
-export function listenersOf(config: Config): readonly ListenerOf[] {
-  return Object.entries(servicesOf).flatMap(([name, role]) => {
-    const service = name as keyof Config["listen"];
-    return config.listen[service].map((where, at) => ({
-      role,
-      name: `${service}.${at}`,
-      service,
-      ...splitEndpoint(where),
-    }));
-  });
-}
-
-function splitEndpoint(where: string): { readonly address: string; readonly port: number } {
-  const colon = where.lastIndexOf(":");
-  return { address: where.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(where.slice(colon + 1)) };
-}
-
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
 export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
   return cutters[role](config, directory) as SliceOf<R>;
@@ -185,21 +93,14 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
   logger: ({ log }) => ({ log: log.level, size: log.size, files: log.files }),
   smtpd: (config, directory) => ({
     log: config.log.level,
-    hostname: config.hostname,
-    listeners: listenersOf(config)
-      .filter(({ role }) => role === "smtpd")
-      .map(({ name, service }) => ({
-        name,
-        class: service === "mx" ? "mx" : "submission",
-        implicitTls: service === "submissions",
-      })),
-    tls: tlsOf(config, directory),
-    maxSize: config.smtp.max_size,
-    maxRecipients: config.smtp.max_recipients,
+    ...acceptOf(config, directory, "smtp"),
     contact: config.smtp.contact,
     xclient: config.smtp.xclient,
-    connections: config.smtp.connections,
-    connectionsPerAddress: config.smtp.connections_per_address,
+    listeners: listenersOf(config).flatMap((listener) => {
+      const kind = listener.class;
+      if (kind === "pop3" || kind === "imap") return [];
+      return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), class: kind }];
+    }),
   }),
   auth: ({ log, processes, login }) => ({
     log: log.level,
@@ -225,39 +126,58 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
   }),
   gate: (config, directory) => ({
     log: config.log.level,
-    hostname: config.hostname,
-    listeners: listenersOf(config)
-      .filter(({ role }) => role === "gate")
-      .map(({ name, service }) => ({
-        name,
-        protocol: service.startsWith("imap") ? "imap" : "pop3",
-        implicitTls: service.endsWith("s"),
-      })),
-    tls: tlsOf(config, directory),
-    connections: config.gate.connections,
-    connectionsPerAddress: config.gate.connections_per_address,
+    ...acceptOf(config, directory, "gate"),
+    listeners: listenersOf(config).flatMap((listener) => {
+      const kind = listener.class;
+      return kind === "pop3" || kind === "imap" ? [{ ...commonOf(config, listener), protocol: kind }] : [];
+    }),
   }),
   reader: ({ log, hostname }) => ({ log: log.level, hostname }),
 };
 
-function tlsOf({ tls }: Config, directory: string): TlsSlice {
-  const read = (setting: "certificate" | "key"): string => {
-    const file = path.resolve(directory, tls[setting]);
-    try {
-      return fs.readFileSync(file, "utf8");
-    } catch (thrown) {
-      const why = codeOf(thrown) === "ENOENT" ? "there is no such file" : messageOf(thrown);
-      throw new Trouble("load", `Cannot read tls.${setting} "${tls[setting]}": ${why}`, thrown);
-    }
+/** What a role that takes connections is told for all its listeners. */
+function acceptOf(config: Config, directory: string, section: "smtp" | "gate") {
+  return {
+    hostname: config.hostname,
+    certificates: certificatesOf(config, directory),
+    connections: config[section].connections,
+    exempt: config[section].exempt,
   };
-  const [certificate, key] = [read("certificate"), read("key")];
-  try {
-    if (new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) return { certificate, key };
-  } catch (thrown) {
-    throw new Trouble("load", `Cannot use the certificate in [tls]: ${messageOf(thrown)}`, thrown);
-  }
-  throw new Trouble(
-    "load",
-    `Cannot use the certificate in [tls]: the key "${tls.key}" belongs to another certificate`,
-  );
+}
+
+/** What a listener of either role has. */
+function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf) {
+  const shared = role === "smtpd" ? config.smtp : config.gate;
+  return {
+    name,
+    sockets: sockets.map((socket) => socket.name),
+    tls,
+    proxy: own.proxy ?? [],
+    bounds: {
+      connections: own.connections ?? shared.connections,
+      perAddress: own.connections_per_address ?? shared.connections_per_address,
+      perNetwork: own.connections_per_network ?? shared.connections_per_network,
+      ratePerAddress: own.rate_per_address ?? shared.rate_per_address,
+      ratePerNetwork: own.rate_per_network ?? shared.rate_per_network,
+    },
+  };
+}
+
+/** What a listener for SMTP has besides. */
+function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
+  return {
+    networks: own.networks ?? [],
+    clientCa: authoritiesOf(own.client_ca ?? "", directory),
+    maxSize: own.max_size ?? smtp.max_size,
+    maxRecipients: own.max_recipients ?? smtp.max_recipients,
+    headerBytes: own.max_header ?? smtp.max_header,
+    headerFields: own.max_fields ?? smtp.max_fields,
+    hops: own.max_hops ?? smtp.max_hops,
+    commandLine: own.max_command ?? smtp.max_command,
+    messages: own.messages_per_connection ?? smtp.messages_per_connection,
+    errors: own.errors_per_connection ?? smtp.errors_per_connection,
+    commandTimeout: own.command_timeout ?? smtp.command_timeout,
+    bodyTimeout: own.body_timeout ?? smtp.body_timeout,
+    sessionTime: own.session_time ?? smtp.session_time,
+  };
 }

@@ -1,72 +1,24 @@
 // Every setting: its name, type, default and meaning. `kenro init` writes kenro.toml from this table and docs/config.md is made from it.
 
-import net from "node:net";
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
-import { ruleIds } from "./rules.ts";
-import { parseNetwork } from "#base/network.ts";
-import { parseDuration, parseSize } from "./units.ts";
-
-const size = z.union([z.string(), z.number()]).transform((value, context) => {
-  const parsed = parseSize(value);
-  if (parsed.ok) return parsed.value;
-  context.addIssue({ code: "custom", message: `expected ${parsed.error}` });
-  return z.NEVER;
-});
-
-const duration = z.union([z.string(), z.number()]).transform((value, context) => {
-  const parsed = parseDuration(value);
-  if (parsed.ok) return parsed.value;
-  context.addIssue({ code: "custom", message: `expected ${parsed.error}` });
-  return z.NEVER;
-});
-
-/** RFC 1123 §2.1: letters, digits and hyphens between dots. */
-export const HOSTNAME =
-  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
-
-const hostname = z.string().regex(HOSTNAME, 'expected a host name such as "mail.example.org"');
-const count = (min: number, max: number) => z.int().min(min).max(max);
-
-/** "127.0.0.1:25", "[::1]:25"; the port may be missing where there is a usual one. */
-function isEndpoint(text: string, portNeeded: boolean): boolean {
-  const parts = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
-  const [, v6, v4, port] = parts ?? [];
-  if (!(v6 === undefined ? net.isIPv4(v4 ?? "") : net.isIPv6(v6))) return false;
-  return port === undefined ? !portNeeded : Number(port) >= 1 && Number(port) <= 65_535;
-}
-
-const endpoint = z
-  .string()
-  .refine(
-    (text) => isEndpoint(text, true),
-    'expected an address and a port such as "0.0.0.0:25" or "[::]:25"',
-  );
-const resolver = z.string().refine((text) => isEndpoint(text, false), 'expected "address" or "address:port"');
-const host = z
-  .string()
-  .regex(
-    /^(?:|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?|[A-Za-z0-9._-]+(?::\d{1,5})?)$/,
-    'expected "host" or "host:port"',
-  );
-const ip = z
-  .string()
-  .refine((text) => text === "" || net.isIP(text) !== 0, 'expected an address such as "192.0.2.1"');
+import { type Blocks, blocksSchema } from "./blocks.ts";
+import { ruleIds } from "./policyrules.ts";
+import { boundSettings, smtpRules } from "./rules.ts";
+import {
+  count,
+  duration,
+  endpoint,
+  host,
+  hostname,
+  ip,
+  networks,
+  resolver,
+  type Setting,
+  size,
+} from "./values.ts";
 
 const rule = z.enum(ruleIds, { error: `expected a rule: ${ruleIds.join(", ")}` });
-const network = z.string().superRefine((text, context) => {
-  const parsed = parseNetwork(text);
-  if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.error });
-});
-
-export interface Setting {
-  readonly type: z.ZodType;
-  /** As it is written into kenro.toml. Undefined: there is no default, `kenro init` asks for it. */
-  readonly standard: string | number | readonly string[] | undefined;
-  readonly meaning: string;
-  /** Which roles are told it. */
-  readonly seenBy: readonly string[];
-}
 
 export interface Section {
   readonly meaning: string;
@@ -112,7 +64,8 @@ export const sections = {
       certificate: {
         type: z.string().min(1),
         standard: "tls/cert.pem",
-        meaning: "PEM file with the certificate and its chain; relative to this directory.",
+        meaning:
+          "PEM file with the certificate and its chain; relative to this directory. Shown to clients that ask for no name or for one that no [[certificate]] has.",
         seenBy: ["supervisor"],
       },
       key: {
@@ -124,32 +77,10 @@ export const sections = {
     },
   },
   smtp: {
-    meaning: "Receiving mail.",
+    meaning: "Receiving mail. A [[listener]] may have its own values for most of these.",
     settings: {
-      max_size: {
-        type: size.pipe(z.int().min(65_536, "expected at least 64k (RFC 5321 §4.5.3.1.7)")),
-        standard: "50M",
-        meaning: "Largest message.",
-        seenBy: ["smtpd"],
-      },
-      max_recipients: {
-        type: count(100, 100_000),
-        standard: limits.smtp.recipients,
-        meaning: "Recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8).",
-        seenBy: ["smtpd"],
-      },
-      connections: {
-        type: count(1, 100_000),
-        standard: limits.smtp.connections,
-        meaning: "Connections at a time, for each process.",
-        seenBy: ["smtpd"],
-      },
-      connections_per_address: {
-        type: count(1, 100_000),
-        standard: limits.smtp.connectionsPerAddress,
-        meaning: "Connections at a time from one address.",
-        seenBy: ["smtpd"],
-      },
+      ...smtpRules,
+      ...boundSettings("smtpd", limits.smtp),
       contact: {
         type: z
           .string()
@@ -161,7 +92,7 @@ export const sections = {
         seenBy: ["smtpd"],
       },
       xclient: {
-        type: z.array(network),
+        type: networks,
         standard: [],
         meaning:
           "Addresses and networks of proxies that may say for whom they speak (XCLIENT, docs/smtp.md). They are believed without a password.",
@@ -212,21 +143,8 @@ export const sections = {
     },
   },
   gate: {
-    meaning: "The door for POP3 and IMAP.",
-    settings: {
-      connections: {
-        type: count(1, 100_000),
-        standard: limits.gate.connections,
-        meaning: "Connections at a time, for each process.",
-        seenBy: ["gate"],
-      },
-      connections_per_address: {
-        type: count(1, 100_000),
-        standard: limits.gate.connectionsPerAddress,
-        meaning: "Connections at a time from one address.",
-        seenBy: ["gate"],
-      },
-    },
+    meaning: "The door for POP3 and IMAP. A [[listener]] may have its own values for most of these.",
+    settings: boundSettings("gate", limits.gate),
   },
   login: {
     meaning: "Passwords.",
@@ -363,7 +281,7 @@ type SettingsOf<S extends SectionName> = {
 };
 
 /** The whole configuration, read and checked. */
-export type Config = SettingsOf<""> & { readonly [S in Exclude<SectionName, "">]: SettingsOf<S> };
+export type Config = SettingsOf<""> & { readonly [S in Exclude<SectionName, "">]: SettingsOf<S> } & Blocks;
 
 function objectOf(section: Section): z.ZodType {
   const fields = Object.entries(section.settings).map(([name, { type, standard }]) => [
@@ -381,4 +299,5 @@ export const configSchema = z.strictObject({
       .filter(([name]) => name !== "")
       .map(([name, section]) => [name, objectOf(section).prefault({} as never)]),
   ),
+  ...blocksSchema,
 }) as unknown as z.ZodType<Config>;

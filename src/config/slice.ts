@@ -1,12 +1,56 @@
 // Slices: what each role is told of the configuration, and nothing more. The supervisor cuts them, the role reads its own.
 
-import { flag, integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
 
 const logSlice = { log: oneOf("debug", "info") };
 
 /** PEM texts, read by the supervisor as root, so that no role needs the files. */
-const tlsSlice = record({ certificate: text(), key: text() });
-export type TlsSlice = Shaped<typeof tlsSlice>;
+const certificate = record({
+  certificate: text(),
+  key: text(),
+  /** DNS names in lower case that it is for, "*.example.org" among them. */
+  names: list(text(255)),
+});
+export type CertificateSlice = Shaped<typeof certificate>;
+
+/** The first one is shown when no name fits; none at all: no TLS. */
+const certificates = list(certificate);
+
+/** How a listener speaks TLS: not at all, when asked, from the first byte. */
+const tls = oneOf("none", "starttls", "implicit");
+
+/** Bounds of the connections of one listener. */
+const bounds = record({
+  /** On this listener alone. */
+  connections: integer(1),
+  /** Counted on all listeners of the role together. */
+  perAddress: integer(1),
+  perNetwork: integer(1),
+  /** New ones a minute; 0: any number. */
+  ratePerAddress: integer(0),
+  ratePerNetwork: integer(0),
+});
+export type BoundsSlice = Shaped<typeof bounds>;
+
+const acceptSlice = {
+  hostname: text(255),
+  certificates,
+  /** Connections at a time on all listeners. */
+  connections: integer(1),
+  /** Networks whose rates, and connections for each network, are not bounded. */
+  exempt: list(text(64)),
+};
+
+/** What every listener has. */
+const listener = {
+  name: text(64),
+  /** Keys of its descriptors in `listeners`. */
+  sockets: list(text(64)),
+  tls,
+  /** Networks of the proxies that say who the client is. */
+  proxy: list(text(64)),
+  bounds,
+};
 
 export const loggerSlice = record({
   ...logSlice,
@@ -15,14 +59,30 @@ export const loggerSlice = record({
   files: integer(1),
 });
 
-/** A port is a class with its own rules: mx takes mail for us from anybody, submission from our users after AUTH. */
+/** A listener is a class with its own rules: mx takes mail for us from anybody, submission mail for anybody from our users after
+ * AUTH, lan mail for anybody from its networks. */
 const smtpListener = record({
-  /** Key of the descriptor in `listeners`. */
-  name: text(64),
-  class: oneOf("mx", "submission"),
-  /** TLS from the first byte (465) instead of STARTTLS. */
-  implicitTls: flag,
+  ...listener,
+  class: oneOf("mx", "submission", "lan"),
+  /** lan: whom it serves. */
+  networks: list(text(64)),
+  /** PEM text of the authorities for client certificates; "": none are asked for. */
+  clientCa: text(),
+  maxSize: integer(65_536),
+  maxRecipients: integer(100),
+  headerBytes: integer(65_536),
+  headerFields: integer(1),
+  hops: integer(100),
+  commandLine: integer(512),
+  /** For each connection. */
+  messages: integer(1),
+  errors: integer(1),
+  /** ms */
+  commandTimeout: integer(1000),
+  bodyTimeout: integer(1000),
+  sessionTime: integer(1000),
 });
+export type SmtpListener = Shaped<typeof smtpListener>;
 
 /** The session rules. */
 const policySlice = record({
@@ -38,17 +98,12 @@ export type PolicySlice = Shaped<typeof policySlice>;
 
 export const smtpdSlice = record({
   ...logSlice,
-  hostname: text(255),
+  ...acceptSlice,
   listeners: list(smtpListener),
-  tls: tlsSlice,
-  maxSize: integer(65_536),
-  maxRecipients: integer(100),
   /** Text at the end of refusals. */
   contact: text(200),
   /** Networks that may use XCLIENT. */
   xclient: list(text(64)),
-  connections: integer(1),
-  connectionsPerAddress: integer(1),
 });
 
 export const authSlice = record({
@@ -85,20 +140,9 @@ export const remoteSlice = record({
   smarthost: text(255),
 });
 
-const gateListener = record({
-  name: text(64),
-  protocol: oneOf("imap", "pop3"),
-  implicitTls: flag,
-});
+const gateListener = record({ ...listener, protocol: oneOf("imap", "pop3") });
 
-export const gateSlice = record({
-  ...logSlice,
-  hostname: text(255),
-  listeners: list(gateListener),
-  tls: tlsSlice,
-  connections: integer(1),
-  connectionsPerAddress: integer(1),
-});
+export const gateSlice = record({ ...logSlice, ...acceptSlice, listeners: list(gateListener) });
 
 export const readerSlice = record({ ...logSlice, hostname: text(255) });
 

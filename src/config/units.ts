@@ -41,3 +41,18 @@ function whole(value: number, otherwise: string): Result<number> {
   const rounded = Math.round(value);
   return Number.isSafeInteger(rounded) ? ok(rounded) : err(otherwise);
 }
+
+/** A size as it stands in kenro.toml: the largest unit that is exact. */
+export const formatSize = (bytes: number): string =>
+  exact(bytes, { ...SIZES, "": 0, b: 0 })
+    .toUpperCase()
+    .replace("K", "k");
+
+/** A duration as it stands in kenro.toml: the largest unit below weeks that is exact. */
+export const formatDuration = (ms: number): string => exact(ms, { ...DURATIONS, "": 0, w: 0 });
+
+function exact(value: number, units: Readonly<Record<string, number>>): string {
+  const fitting = Object.entries(units).filter(([, size]) => size > 0 && value % size === 0);
+  const [name, unit] = fitting.sort(([, a], [, b]) => b - a)[0] ?? ["", 1];
+  return `${value / unit}${name}`;
+}

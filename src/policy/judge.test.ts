@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ruleIds as configured } from "#config/rules.ts";
+import { ruleIds as configured } from "#config/policyrules.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { type Given, policyWorld } from "#test/support/policyworld.ts";
 import { TableResolver } from "#test/support/table.ts";

@@ -5,6 +5,8 @@ import tls from "node:tls";
 import { type Clock, systemClock, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
+import { linger } from "./linger.ts";
+import type { ServerTls } from "./tls.ts";
 
 export interface TlsInfo {
   /** "TLSv1.3" */
@@ -12,6 +14,8 @@ export interface TlsInfo {
   /** "TLS_AES_256_GCM_SHA384" */
   readonly cipher: string;
   readonly servername: string | undefined;
+  /** Addresses in the client's certificate, when it was asked for one and has one that we believe. */
+  readonly emails: readonly string[];
 }
 
 /** What sessions are written against, so that they also run in memory. */
@@ -24,51 +28,71 @@ export interface Stream {
   /** Sends; a promise when the caller should wait before sending more. Trouble there when the peer reads too slowly. */
   write(data: string | Buffer): Promise<void> | undefined;
   /** TLS as server. Bytes already received in clear must have been dealt with. Trouble when the handshake fails. */
-  secure(context: tls.SecureContext): Promise<void>;
-  /** Sends what is left and closes. */
+  secure(keys: ServerTls): Promise<void>;
+  /** Sends what is left and closes; what the peer still sends is thrown away for a while, so that it can read that. */
   end(): void;
   /** Closes now. */
   destroy(): void;
 }
 
-/** Received bytes kept for a session that is busy before the kernel is told to wait. */
-const READ_AHEAD = 64 * 1024;
+/** A session that waits for bytes. */
+interface Waiting {
+  readonly resolve: (chunk: Buffer | undefined) => void;
+  readonly reject: (reason: Trouble) => void;
+  readonly timer: Timer;
+}
 
-/** How long a peer may leave what we send unread; at least 3 minutes for a block of a body (RFC 5321 §4.5.3.2.5). */
-const SLOW_READER = 5 * 60_000;
+/** The connection that a socket belongs to, for listeners that all sockets share. */
+const owner = Symbol("conn");
+
+type Owned = Socket & { [owner]?: Conn };
 
 export class Conn implements Stream {
-  readonly address: string;
-  readonly port: number;
+  #address: string;
+  #port: number;
   readonly #clock: Clock;
   #socket: Socket | tls.TLSSocket;
+  #tls: TlsInfo | undefined;
+  /** Received while the session was busy; the socket is paused as long as there is something. */
   #kept: Buffer[] = [];
-  #size = 0;
   #ended = false;
   #broken: Trouble | undefined;
-  #wake: (() => void) | undefined;
+  #waiting: Waiting | undefined;
 
   constructor(socket: Socket, clock: Clock = systemClock) {
     this.#socket = socket;
     this.#clock = clock;
-    this.address = plainAddress(socket.remoteAddress ?? "");
-    this.port = socket.remotePort ?? 0;
+    this.#address = plainAddress(socket.remoteAddress ?? "");
+    this.#port = socket.remotePort ?? 0;
     this.#attach(socket);
   }
 
+  get address(): string {
+    return this.#address;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** The peer is a proxy that speaks for this client. */
+  speaksFor(address: string, port: number): void {
+    this.#address = address;
+    this.#port = port;
+  }
+
   get tls(): TlsInfo | undefined {
-    const socket = this.#socket;
-    if (!(socket instanceof tls.TLSSocket)) return undefined;
-    const name = socket.servername;
-    return {
-      version: socket.getProtocol() ?? "",
-      cipher: socket.getCipher()?.standardName ?? "",
-      servername: typeof name === "string" && name !== "" ? name : undefined,
-    };
+    return this.#tls;
   }
 
   read(ms: number): Promise<Buffer | undefined> | Buffer | undefined {
-    return this.#ready() ? this.#next() : this.#await(ms);
+    const chunk = this.#kept.shift();
+    if (chunk) {
+      if (this.#kept.length === 0) this.#socket.resume();
+      return chunk;
+    }
+    if (this.#broken) return Promise.reject(this.#broken);
+    return this.#ended ? undefined : this.#await(ms);
   }
 
   write(data: string | Buffer): Promise<void> | undefined {
@@ -77,11 +101,9 @@ export class Conn implements Stream {
     return this.#drained();
   }
 
-  secure(context: tls.SecureContext): Promise<void> {
-    return this.#upgrade(
-      new tls.TLSSocket(this.#detach(), { isServer: true, secureContext: context }),
-      "secure",
-    );
+  secure(keys: ServerTls): Promise<void> {
+    const socket = keys.wrap(this.#detach());
+    return this.#upgrade(socket, "secure", () => keys.emailsOf(socket, this.#clock.now()));
   }
 
   /** TLS as client; the certificate is not judged here. `servername` is sent unless it is an address. One `secureContext` for all
@@ -93,11 +115,16 @@ export class Conn implements Stream {
       rejectUnauthorized: false,
       ...(/^[\d.]+$|:/.test(servername) ? {} : { servername }),
     });
-    return this.#upgrade(socket, "secureConnect");
+    return this.#upgrade(socket, "secureConnect", () => []);
   }
 
   end(): void {
-    this.#socket.destroySoon();
+    const socket = this.#socket;
+    this.#kept = [];
+    this.#ended = true;
+    socket.removeListener("data", onData);
+    linger(socket, this.#clock);
+    this.#wake();
   }
 
   destroy(): void {
@@ -106,9 +133,7 @@ export class Conn implements Stream {
 
   /** Puts bytes back that were read before this object was made; the next `read` gives them. */
   unread(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.#kept.unshift(bytes);
-    this.#size += bytes.length;
+    if (bytes.length > 0) this.#kept.unshift(bytes);
   }
 
   /** The socket itself, detached, for a caller that only copies bytes from now on; with what had been received. */
@@ -117,71 +142,71 @@ export class Conn implements Stream {
     return { socket, rest: Buffer.concat(this.#kept) };
   }
 
-  #attach(socket: Socket): void {
+  #attach(socket: Owned): void {
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => {
-      this.#kept.push(chunk);
-      this.#size += chunk.length;
-      if (this.#size >= READ_AHEAD) socket.pause();
-      this.#wake?.();
-    });
-    socket.on("end", () => {
-      this.#ended = true;
-      this.#wake?.();
-    });
-    socket.on("error", (error) => this.#break(Trouble.from("talk to the peer", error)));
-    socket.on("close", () => {
-      this.#ended = true;
-      this.#wake?.();
-    });
+    socket[owner] = this;
+    for (const [event, heard] of heardBy) socket.on(event, heard);
   }
 
   #detach(): Socket {
-    const socket = this.#socket;
+    const socket: Owned = this.#socket;
     socket.pause();
-    for (const event of ["data", "end", "error", "close"]) socket.removeAllListeners(event);
+    for (const [event, heard] of heardBy) socket.removeListener(event, heard);
     return socket;
   }
 
+  /** For the listeners below. */
+  static readonly heard = {
+    data: (conn: Conn, chunk: Buffer): void => {
+      const waiting = conn.#waiting;
+      if (waiting) return conn.#settle(waiting, chunk);
+      conn.#kept.push(chunk);
+      // a session that is busy makes the peer wait
+      conn.#socket.pause();
+    },
+    end: (conn: Conn): void => {
+      conn.#ended = true;
+      conn.#wake();
+    },
+    error: (conn: Conn, error: Error): void => conn.#break(Trouble.from("talk to the peer", error)),
+  };
+
   #break(reason: Trouble): void {
     this.#broken ??= reason;
-    this.#wake?.();
+    this.#wake();
   }
 
-  #ready(): boolean {
-    return this.#kept.length > 0 || this.#ended || this.#broken !== undefined;
+  #wake(): void {
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    if (this.#broken) {
+      this.#waiting = undefined;
+      waiting.timer.cancel();
+      waiting.reject(this.#broken);
+    } else this.#settle(waiting, undefined);
   }
 
-  #next(): Promise<never> | Buffer | undefined {
-    const chunk = this.#kept.shift();
-    if (chunk) {
-      const wasFull = this.#size >= READ_AHEAD;
-      this.#size -= chunk.length;
-      if (wasFull && this.#size < READ_AHEAD) this.#socket.resume();
-      return chunk;
-    }
-    return this.#broken ? Promise.reject(this.#broken) : undefined;
+  #settle(waiting: Waiting, chunk: Buffer | undefined): void {
+    this.#waiting = undefined;
+    waiting.timer.cancel();
+    waiting.resolve(chunk);
   }
 
   #await(ms: number): Promise<Buffer | undefined> {
     return new Promise((resolve, reject) => {
-      const timer: Timer = this.#clock.after(ms, () => {
-        this.#wake = undefined;
+      const timer = this.#clock.after(ms, () => {
+        this.#waiting = undefined;
         reject(Trouble.timeout("read from the peer", ms));
       });
-      this.#wake = () => {
-        timer.cancel();
-        this.#wake = undefined;
-        resolve(this.#next());
-      };
+      this.#waiting = { resolve, reject, timer };
     });
   }
 
   #drained(): Promise<void> {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(SLOW_READER, () => {
-        const reason = Trouble.timeout("write to the peer", SLOW_READER);
+      const timer = this.#clock.after(limits.conn.unread, () => {
+        const reason = Trouble.timeout("write to the peer", limits.conn.unread);
         this.#break(reason);
         socket.destroy();
         reject(reason);
@@ -197,30 +222,63 @@ export class Conn implements Stream {
     });
   }
 
-  #upgrade(socket: tls.TLSSocket, event: "secure" | "secureConnect"): Promise<void> {
+  #upgrade(
+    socket: tls.TLSSocket,
+    event: "secure" | "secureConnect",
+    emails: () => readonly string[],
+  ): Promise<void> {
     this.#kept = [];
-    this.#size = 0;
     this.#socket = socket;
     return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(limits.tls.handshake, () => {
+        socket.destroy(Trouble.timeout("start TLS", limits.tls.handshake));
+      });
       const fail = (error: Error) => {
         timer.cancel();
         reject(Trouble.from("start TLS", error));
       };
-      const timer = this.#clock.after(limits.tls.handshake, () => {
-        socket.destroy(Trouble.timeout("start TLS", limits.tls.handshake));
-      });
-      socket.once("error", fail);
-      socket.once("close", () => fail(new Trouble("start TLS", "The peer closed during the handshake")));
+      const lost = () => fail(new Trouble("start TLS", "The peer closed during the handshake"));
+      socket.once("error", fail).once("close", lost);
       socket.once(event, () => {
         timer.cancel();
-        socket.removeAllListeners("error");
-        socket.removeAllListeners("close");
+        socket.off("error", fail).off("close", lost);
         this.#attach(socket);
+        this.#tls = tlsInfo(socket, emails());
         resolve();
       });
     });
   }
 }
+
+function tlsInfo(socket: tls.TLSSocket, emails: readonly string[]): TlsInfo {
+  const name = socket.servername;
+  return {
+    version: socket.getProtocol() ?? "",
+    cipher: socket.getCipher()?.standardName ?? "",
+    servername: typeof name === "string" && name !== "" ? name : undefined,
+    emails,
+  };
+}
+
+function onData(this: Owned, chunk: Buffer): void {
+  if (this[owner]) Conn.heard.data(this[owner], chunk);
+}
+
+function onEnd(this: Owned): void {
+  if (this[owner]) Conn.heard.end(this[owner]);
+}
+
+function onError(this: Owned, error: Error): void {
+  if (this[owner]) Conn.heard.error(this[owner], error);
+}
+
+/** One function for all sockets each, because a closure for each costs memory that ten thousand idle connections would keep. */
+const heardBy = [
+  ["data", onData],
+  ["end", onEnd],
+  ["close", onEnd],
+  ["error", onError],
+] as const;
 
 /** IPv4 in IPv6 clothes as plain IPv4. */
 export function plainAddress(address: string): string {

@@ -30,6 +30,7 @@ const PRETENDED: TlsInfo = {
   version: "TLSv1.3",
   cipher: "TLS_AES_256_GCM_SHA384",
   servername: undefined,
+  emails: [],
 };
 
 class MemoryStream implements Stream {

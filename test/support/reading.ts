@@ -1,6 +1,6 @@
 // gate and reader in this process over real sockets, with an auth that knows a few people: what reading mail is tested against.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Clock, systemClock } from "#base/clock.ts";
@@ -15,22 +15,17 @@ import type { Answering } from "#sys/local.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import { type LoginAnswer, login, redeem } from "#talk/login.ts";
 import type { DialogTarget, Given } from "./dialog.ts";
+import { gateListener, testCertificate } from "./listeners.ts";
 import { freePort, loopbackClient } from "./loopback.ts";
 
-const keys = path.resolve(import.meta.dirname, "../fixtures/keys");
-const testTls = {
-  certificate: readFileSync(path.join(keys, "test.crt"), "utf8"),
-  key: readFileSync(path.join(keys, "test.key"), "utf8"),
-};
+export type DoorName = "imap" | "imaps" | "pop3" | "pop3s";
 
 const doors = [
-  { name: "imap", protocol: "imap", implicitTls: false },
-  { name: "imaps", protocol: "imap", implicitTls: true },
-  { name: "pop3", protocol: "pop3", implicitTls: false },
-  { name: "pop3s", protocol: "pop3", implicitTls: true },
-] as const;
-
-export type DoorName = (typeof doors)[number]["name"];
+  gateListener("imap", { protocol: "imap" }),
+  gateListener("imaps", { protocol: "imap", tls: "implicit" }),
+  gateListener("pop3", { protocol: "pop3" }),
+  gateListener("pop3s", { protocol: "pop3", tls: "implicit" }),
+];
 
 export interface ReadingOptions {
   readonly clock?: Clock;
@@ -138,7 +133,7 @@ export class ReadingWorld {
     const bound = new Map<string, number>();
     for (const { name } of doors) {
       const port = await freePort();
-      this.ports[name] = port;
+      this.ports[name as DoorName] = port;
       bound.set(name, bindTcp("127.0.0.1", port).fd);
     }
     const log = "debug" as const;
@@ -148,15 +143,14 @@ export class ReadingWorld {
       // a path does as well as a descriptor
       answers: () => this.#socket("reader", "gate") as unknown as number,
     });
-    const { connections, connectionsPerAddress } = limits.gate;
     const gate = await startGate({
       ...this.#context("gate", {
         log,
         hostname,
         listeners: doors,
-        tls: testTls,
-        connections,
-        connectionsPerAddress,
+        certificates: [testCertificate],
+        connections: limits.gate.connections,
+        exempt: [],
       }),
       listener: (name) => bound.get(name) ?? -1,
     });
@@ -198,6 +192,6 @@ export const sampleMail = (at: number): string =>
 export async function readingTarget(given: Given): Promise<DialogTarget> {
   const world = await ReadingWorld.start();
   for (let at = 1; at <= Number(given["mail"] ?? 0); at++) world.put(sampleMail(at));
-  const door = doors.find(({ name }) => name === given["door"])?.name ?? "imap";
+  const door = (given["door"] ?? "imap") as DoorName;
   return { connect: () => world.connect(door), wait: () => Promise.resolve(), stop: () => world.stop() };
 }

@@ -4,7 +4,8 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { codeOf } from "#base/problem.ts";
-import { CONFIG_FILE, listenersOf, loadConfig } from "#config/load.ts";
+import { listenersOf } from "#config/listeners.ts";
+import { CONFIG_FILE, loadConfig } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import { supervise } from "#roles/supervisor/main.ts";
 import { complain, print, type Run } from "../call.ts";
@@ -54,7 +55,7 @@ async function moveIfBusy(directory: string): Promise<void> {
   const file = path.join(directory, CONFIG_FILE);
   const config = loadConfig(directory);
   if (!config.ok || isRunning(directory)) return;
-  const own = listenersOf(config.value);
+  const own = placesOf(config.value);
   if (own.some(({ address }) => address !== "127.0.0.1")) return;
   const free = await Promise.all(own.map(({ port }) => isFree(port)));
   if (free.every(Boolean)) return;
@@ -67,6 +68,20 @@ async function moveIfBusy(directory: string): Promise<void> {
   fs.renameSync(draft, file);
   complain(`Another program uses a port of this server, so it takes ${base} + n from now on`);
 }
+
+interface Place {
+  readonly service: keyof Config["listen"];
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The listeners of [listen]; those in blocks somebody has added. */
+const placesOf = (config: Config): readonly Place[] =>
+  listenersOf(config).flatMap(({ name, sockets }) =>
+    Object.hasOwn(config.listen, name)
+      ? sockets.map(({ address, port }) => ({ service: name as keyof Config["listen"], address, port }))
+      : [],
+  );
 
 async function freeBase(): Promise<number> {
   for (const base of BASES) {
@@ -126,7 +141,7 @@ const meanings: Readonly<Record<keyof Config["listen"], string>> = {
 };
 
 function welcome(directory: string, config: Config, password: string): readonly string[] {
-  const listeners = listenersOf(config);
+  const listeners = placesOf(config);
   const at = (service: keyof Config["listen"]): string => {
     const found = listeners.find((each) => each.service === service);
     return found ? `${found.address}:${found.port}` : `127.0.0.1:${standardPorts[service]}`;

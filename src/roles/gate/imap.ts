@@ -5,7 +5,7 @@ import { nextOf } from "#sys/conn.ts";
 import { type CommandEvent, CommandReader, type Piece } from "#wire/imap/command.ts";
 import { type Arguments, parseArguments, readHead } from "#wire/imap/lexer.ts";
 import { parsePlain } from "#wire/sasl/plain.ts";
-import { type Door, type DoorEnd, mayLogIn, over } from "./state.ts";
+import { type Door, type DoorEnd, mayLogIn, maySecure, over } from "./state.ts";
 
 const LINE = 8192;
 /** All literals of one command together: a user name and a password. */
@@ -31,7 +31,7 @@ const no = (text: string): Reply => ({ status: "NO", text });
 const bad = (text: string): Reply => ({ status: "BAD", text });
 
 function capabilities(door: Door): string {
-  const tls = door.stream.tls ? "" : " STARTTLS";
+  const tls = maySecure(door) ? " STARTTLS" : "";
   const login = mayLogIn(door) ? " AUTH=PLAIN SASL-IR" : " LOGINDISABLED";
   return `IMAP4rev1 LITERAL+ ID ENABLE${tls}${login}`;
 }
@@ -123,9 +123,10 @@ const verbs: Readonly<Record<string, Verb>> = {
   }),
   NOOP: simple(() => ok("Done")),
   ID: readId,
-  STARTTLS: simple(({ door }) =>
-    door.stream.tls ? bad("TLS is active already") : { ...ok("Begin TLS"), next: "tls" },
-  ),
+  STARTTLS: simple(({ door }) => {
+    if (maySecure(door)) return { ...ok("Begin TLS"), next: "tls" };
+    return bad(door.stream.tls ? "TLS is active already" : "TLS is not spoken here");
+  }),
   LOGIN: login,
   AUTHENTICATE: authenticate,
   LOGOUT: simple(async ({ door }) => {
@@ -169,7 +170,7 @@ async function leave(door: Door, line: string, reason: string): Promise<DoorEnd>
 }
 
 async function command(state: ImapDoor, pieces: readonly Piece[]): Promise<DoorEnd | undefined> {
-  const { door, reader } = state;
+  const { door } = state;
   const head = readHead(pieces);
   const tag = head?.tag ?? "*";
   const verb = head && Object.hasOwn(verbs, head.verb) ? verbs[head.verb] : undefined;
@@ -182,10 +183,12 @@ async function command(state: ImapDoor, pieces: readonly Piece[]): Promise<DoorE
   if (step.next === "close") return over("logout");
   if (step.status === "BAD" && ++state.bad >= limits.imap.badCommands)
     return leave(door, "* BYE Too many wrong commands", "too many wrong commands");
-  if (step.next === "tls") {
-    // what was sent behind STARTTLS in clear could come from anybody
-    if (reader.takeRest().length > 0) return over("bytes behind STARTTLS");
-    await door.stream.secure(door.tls);
-  }
+  return step.next === "tls" ? startTls(state) : undefined;
+}
+
+async function startTls({ door, reader }: ImapDoor): Promise<DoorEnd | undefined> {
+  // what was sent behind STARTTLS in clear could come from anybody
+  if (reader.takeRest().length > 0) return over("bytes behind STARTTLS");
+  if (door.tls) await door.stream.secure(door.tls);
   return undefined;
 }

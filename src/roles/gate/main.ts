@@ -2,14 +2,17 @@
 // takes over, and gate only copies bytes.
 
 import type { Socket } from "node:net";
-import { createSecureContext, type SecureContext } from "node:tls";
 import { type Clock, pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { messageOf } from "#base/problem.ts";
+import { Networks } from "#base/network.ts";
+import { messageOf, Trouble } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
+import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
+import { connectionsFor } from "#sys/files.ts";
 import { type Listening, listen } from "#sys/listen.ts";
 import { dial } from "#sys/local.ts";
+import { ServerTls } from "#sys/tls.ts";
 import { Caller } from "#talk/caller.ts";
 import { formatHandover } from "#talk/handover.ts";
 import { type LoginAnswer, login } from "#talk/login.ts";
@@ -24,57 +27,92 @@ type Welcome = Extract<LoginAnswer, { kind: "welcome" }>;
 
 const protocols = { imap: imapDoor, pop3: pop3Door };
 
+/** A listener with what follows from its rules. */
+type Place = Listener & { readonly proxies: Networks };
+
+/** What a reload replaces. */
+interface State {
+  readonly hostname: string;
+  readonly tls: ServerTls | undefined;
+  readonly listeners: ReadonlyMap<string, Place>;
+  readonly connections: number;
+  readonly exempt: Networks;
+}
+
+/** Throws when a certificate cannot be used. */
+const stateOf = ({ hostname, certificates, listeners, connections, exempt }: Slice): State => ({
+  hostname,
+  tls: certificates.length === 0 ? undefined : new ServerTls(certificates),
+  listeners: new Map(listeners.map((each) => [each.name, { ...each, proxies: new Networks(each.proxy) }])),
+  connections: connectionsFor(connections),
+  exempt: new Networks(exempt),
+});
+
+/** Before TLS there is no word that the client would understand. */
+function wordFor({ tls, protocol }: Listener, why: Refusal): string {
+  if (tls === "implicit") return "";
+  const whose = why === "connections" || why === "listener" ? "" : " from you";
+  const text = `Too many connections${whose}; try again later\r\n`;
+  return protocol === "imap" ? `* BYE ${text}` : `-ERR [SYS/TEMP] ${text}`;
+}
+
 class Gate {
   readonly #context: RoleContext<"gate">;
   readonly #auth: Caller;
   readonly #start = Date.now().toString(36);
-  #slice: Slice;
-  #tls: SecureContext;
+  readonly #admission: Admission;
+  #state: State;
   #count = 0;
 
   constructor(context: RoleContext<"gate">) {
     this.#context = context;
-    this.#slice = context.slice;
-    this.#tls = contextOf(context.slice);
+    this.#state = stateOf(context.slice);
+    this.#admission = new Admission(context.clock, () => this.#state);
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
   }
 
   take(slice: Slice): void {
     // a certificate that cannot be used throws here, and the old one stays
-    this.#tls = contextOf(slice);
-    this.#slice = slice;
+    const { listeners } = this.#state;
+    const state = stateOf(slice);
+    this.#state = { ...state, listeners: new Map([...listeners, ...state.listeners]) };
   }
 
-  listen(listener: Listener): Promise<Listening> {
-    const { log } = this.#context;
-    const refusal =
-      listener.protocol === "imap"
-        ? "* BYE Too many connections; try again later\r\n"
-        : "-ERR [SYS/TEMP] Too many connections; try again later\r\n";
-    return listen({
-      fd: this.#context.listener(listener.name),
-      connections: this.#slice.connections,
-      connectionsPerAddress: this.#slice.connectionsPerAddress,
-      refusal: listener.implicitTls ? "" : refusal,
-      serve: (conn) => this.#serve(conn, listener),
-      refused: (ip) => log.event("gate_refused", { ip }),
-    });
+  async listen({ name, sockets }: Listener): Promise<readonly Listening[]> {
+    const { log, clock, listener } = this.#context;
+    const current = () => this.#state.listeners.get(name) as Place;
+    const entrance = this.#admission.entrance(() => current().bounds);
+    return await Promise.all(
+      sockets.map((socket) =>
+        listen({
+          fd: listener(socket),
+          clock,
+          entrance,
+          proxies: () => current().proxies,
+          serves: () => true,
+          word: (why) => wordFor(current(), why),
+          serve: (conn) => this.#serve(conn, current()),
+          refused: (ip, reason) => log.event("gate_refused", { ip, listener: name, reason }),
+        }),
+      ),
+    );
   }
 
   close(): void {
     this.#auth.close();
   }
 
-  async #serve(conn: Conn, { protocol, implicitTls }: Listener): Promise<void> {
+  async #serve(conn: Conn, { protocol, tls }: Place): Promise<void> {
     const { log, index } = this.#context;
     const session = `g${this.#start}${index === 0 ? "" : `.${index}`}-${(++this.#count).toString(36)}`;
     const { address: ip, port } = conn;
     log.event("gate_connect", { session, ip, port, protocol });
     let reason: string;
     try {
-      if (implicitTls) await conn.secure(this.#tls);
+      const keys = tls === "none" ? undefined : this.#state.tls;
+      if (tls === "implicit") await secure(conn, keys);
       const copying = Promise.withResolvers<string>();
-      const door = this.#door(conn, { session, protocol, copied: copying.resolve });
+      const door = this.#door(conn, { session, protocol, keys, copied: copying.resolve });
       const end = await this.#inTime(conn, protocols[protocol](door));
       reason = end.kind === "over" ? end.reason : await copying.promise;
     } catch (thrown) {
@@ -98,19 +136,21 @@ class Gate {
     {
       session,
       protocol,
+      keys,
       copied,
     }: {
       readonly session: string;
       readonly protocol: Listener["protocol"];
+      readonly keys: ServerTls | undefined;
       readonly copied: (reason: string) => void;
     },
   ): Door {
     const { log, clock } = this.#context;
     return {
       stream: conn,
-      hostname: this.#slice.hostname,
+      hostname: this.#state.hostname,
       session,
-      tls: this.#tls,
+      tls: keys,
       login: async (user, password) => {
         const answer = await this.#auth.ask(login, { protocol, user, password, address: conn.address });
         log.event("gate_login", { session, ip: conn.address, user, result: answer.kind });
@@ -155,8 +195,10 @@ class Gate {
   }
 }
 
-const contextOf = ({ tls }: Slice): SecureContext =>
-  createSecureContext({ cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" });
+function secure(conn: Conn, keys: ServerTls | undefined): Promise<void> {
+  if (!keys) throw new Trouble("start TLS", "There is no certificate");
+  return conn.secure(keys);
+}
 
 /** The first bytes the reader sends, the socket paused behind them; undefined when it closes instead. */
 function firstBytes(socket: Socket): Promise<Buffer | undefined> {
@@ -209,7 +251,7 @@ function copyBothWays(
 
 export async function start(context: RoleContext<"gate">): Promise<Running<"gate">> {
   const gate = new Gate(context);
-  const listening = await Promise.all(context.slice.listeners.map((listener) => gate.listen(listener)));
+  const listening = (await Promise.all(context.slice.listeners.map((each) => gate.listen(each)))).flat();
   context.log.event("ready");
   return {
     reload: (slice) => gate.take(slice),

@@ -3,7 +3,7 @@
 import { limits } from "#base/limits.ts";
 import { nextOf } from "#sys/conn.ts";
 import { LineReader, parseCommand } from "#wire/pop3/command.ts";
-import { type Door, type DoorEnd, mayLogIn, over } from "./state.ts";
+import { type Door, type DoorEnd, mayLogIn, maySecure, over } from "./state.ts";
 
 interface Pop3Door {
   readonly door: Door;
@@ -24,7 +24,7 @@ const ok = (what: string): Step => ({ reply: `+OK ${what}` });
 function capabilities({ door }: Pop3Door): Step {
   const lines = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"];
   if (mayLogIn(door)) lines.push("USER");
-  if (!door.stream.tls) lines.push("STLS");
+  if (maySecure(door)) lines.push("STLS");
   return { reply: ["+OK What this server can", ...lines, "."].join("\r\n") };
 }
 
@@ -55,10 +55,10 @@ type Verb = (state: Pop3Door, rest: string) => Step | Promise<Step>;
 const verbs: Readonly<Record<string, Verb>> = {
   CAPA: capabilities,
   NOOP: () => ok("still here"),
-  STLS: ({ door }) =>
-    door.stream.tls
-      ? no("TLS is active already")
-      : { ...(ok("Begin TLS") as { reply: string }), next: "tls" },
+  STLS: ({ door }) => {
+    if (maySecure(door)) return { ...(ok("Begin TLS") as { reply: string }), next: "tls" };
+    return no(door.stream.tls ? "TLS is active already" : "TLS is not spoken here");
+  },
   USER: (state, rest) => {
     if (!mayLogIn(state.door)) return no("[AUTH] Use STLS before you log in");
     if (rest === "" || rest.length > limits.login.userBytes) return no("give a user name");
@@ -98,7 +98,7 @@ async function command(state: Pop3Door, line: string): Promise<DoorEnd | undefin
   const step = run ? await run(state, rest) : no("unknown command; log in with USER and PASS");
   if ("kind" in step) return step;
   await door.stream.write(`${step.reply}\r\n`);
-  if (step.next !== "tls") return undefined;
+  if (step.next !== "tls" || !door.tls) return undefined;
   // what was sent behind STLS in clear could come from anybody: RFC 3207 §4.2's reasoning
   if (lines.takeRest().length > 0) return over("bytes behind STLS");
   await door.stream.secure(door.tls);

@@ -1,47 +1,48 @@
 // Doors: each listener of the configuration with everything that is the same for all its connections, formatted once.
 
-import { constants } from "node:crypto";
-import tls from "node:tls";
 import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
+import { ServerTls } from "#sys/tls.ts";
 import { greeting, helo } from "#wire/smtp/replies.ts";
 import type { Door } from "./state.ts";
 
 type Slice = SliceOf<"smtpd">;
+type Listener = Slice["listeners"][number];
 
-/** The certificate as TLS needs it. Throws when it cannot be used. */
-export function secureContext(certificate: string, key: string): tls.SecureContext {
-  return tls.createSecureContext({
-    cert: certificate,
-    key,
-    minVersion: "TLSv1.2",
-    // sessions of mail are few and far between, and some clients (Microsoft's) drop a resumed one
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  });
+/** The doors of a slice by the name of their listener. Throws when a certificate cannot be used. */
+export function doorsOf(slice: Slice): ReadonlyMap<string, Door> {
+  const contexts = new Map<string, ServerTls>();
+  return new Map(
+    slice.listeners.map((listener) => [
+      listener.name,
+      doorOf(slice, listener, tlsOf(slice, listener, contexts)),
+    ]),
+  );
 }
 
-/** The doors of a slice by the name of their listener. */
-export function doorsOf(slice: Slice, context: tls.SecureContext | undefined): ReadonlyMap<string, Door> {
-  return new Map(slice.listeners.map((listener) => [listener.name, doorOf(slice, listener, context)]));
+/** One for all listeners that ask for the same client certificates. */
+function tlsOf(
+  { certificates }: Slice,
+  { tls, clientCa }: Listener,
+  made: Map<string, ServerTls>,
+): ServerTls | undefined {
+  if (tls === "none" || certificates.length === 0) return undefined;
+  const context = made.get(clientCa) ?? new ServerTls(certificates, clientCa);
+  made.set(clientCa, context);
+  return context;
 }
 
-function doorOf(
-  slice: Slice,
-  listener: Slice["listeners"][number],
-  context: tls.SecureContext | undefined,
-): Door {
-  const { hostname, maxSize, maxRecipients } = slice;
+function doorOf({ hostname, contact, xclient }: Slice, listener: Listener, tls: ServerTls | undefined): Door {
   return {
-    name: listener.name,
-    class: listener.class,
-    implicitTls: listener.implicitTls,
+    ...listener,
+    implicitTls: listener.tls === "implicit",
+    serves: listener.class === "lan" ? new Networks(listener.networks) : undefined,
+    proxies: new Networks(listener.proxy),
     hostname,
-    maxSize,
-    maxRecipients,
-    tls: context,
+    tls,
     greeting: greeting(hostname),
     helo: helo(hostname),
-    contact: slice.contact,
-    xclient: new Networks(slice.xclient),
+    contact,
+    xclient: new Networks(xclient),
   };
 }

@@ -2,16 +2,19 @@
 // the queue keeps what was accepted.
 
 import { pause } from "#base/clock.ts";
+import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
+import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
+import { connectionsFor } from "#sys/files.ts";
 import { type Listening, listen } from "#sys/listen.ts";
 import { Caller } from "#talk/caller.ts";
 import { Injector } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { recipient } from "#talk/lookup.ts";
-import { tooManyConnections } from "#wire/smtp/replies.ts";
+import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
-import { doorsOf, secureContext } from "./door.ts";
+import { doorsOf } from "./door.ts";
 import { SmtpSession } from "./session.ts";
 import { type Door, newConnection, type Peers } from "./state.ts";
 
@@ -34,16 +37,19 @@ class Smtpd implements Running<"smtpd"> {
   readonly #auth: Caller;
   readonly #injector: Injector;
   readonly #peers: Peers;
+  readonly #admission: Admission;
   /** Makes the ids of sessions of one life differ from those of another. */
   readonly #life: string;
   #count = 0;
-  #slice: Slice;
   #doors: ReadonlyMap<string, Door>;
+  #shared: ReturnType<typeof sharedOf>;
 
   constructor(context: RoleContext<"smtpd">) {
     this.#context = context;
-    this.#slice = context.slice;
-    this.#doors = doorsFor(context.slice);
+    this.#doors = doorsOf(context.slice);
+    this.#shared = sharedOf(context.slice);
+    // what a reload changes holds from the next connection on
+    this.#admission = new Admission(context.clock, () => this.#shared);
     this.#life = `s${context.clock.now().toString(36)}${context.index === 0 ? "" : `.${context.index}`}`;
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
     this.#injector = new Injector(context.socketOf("queue"), context.clock);
@@ -51,21 +57,23 @@ class Smtpd implements Running<"smtpd"> {
   }
 
   async listen(): Promise<void> {
-    const current = () => this.#slice;
-    for (const { name, implicitTls } of this.#slice.listeners) {
+    await Promise.all([...this.#doors.values()].map((door) => this.#open(door.name, door.sockets)));
+  }
+
+  async #open(name: string, sockets: readonly string[]): Promise<void> {
+    const { clock, log, listener } = this.#context;
+    const door = () => this.#doors.get(name) as Door;
+    const entrance = this.#admission.entrance(() => door().bounds);
+    for (const socket of sockets) {
       const listening = await listen({
-        fd: this.#context.listener(name),
-        // what a reload changes holds from the next connection on
-        get connections() {
-          return current().connections;
-        },
-        get connectionsPerAddress() {
-          return current().connectionsPerAddress;
-        },
-        // before TLS there is no word that the client would understand
-        refusal: implicitTls ? "" : tooManyConnections(this.#slice.hostname).wire,
-        serve: (conn) => this.#serve(name, conn),
-        refused: (ip) => this.#context.log.event("smtp_refused", { ip, listener: name }),
+        fd: listener(socket),
+        clock,
+        entrance,
+        proxies: () => door().proxies,
+        serves: (address) => door().serves?.has(address) ?? true,
+        word: (why) => wordFor(door(), why),
+        serve: (conn) => this.#serve(door(), conn),
+        refused: (ip, reason) => log.event("smtp_refused", { ip, listener: name, reason }),
       });
       this.#listening.push(listening);
     }
@@ -73,12 +81,12 @@ class Smtpd implements Running<"smtpd"> {
 
   /** For connections from now on; those that are there keep what they began with. */
   reload(slice: Slice): void {
-    const doors = doorsFor(slice);
+    const doors = doorsOf(slice);
     for (const name of doors.keys()) {
       if (!this.#doors.has(name)) throw new Error(`Listener "${name}" is new: restart the role`);
     }
     this.#doors = new Map([...this.#doors, ...doors]);
-    this.#slice = slice;
+    this.#shared = sharedOf(slice);
   }
 
   async stop(): Promise<void> {
@@ -90,9 +98,7 @@ class Smtpd implements Running<"smtpd"> {
     this.#auth.close();
   }
 
-  async #serve(name: string, conn: Conn): Promise<void> {
-    const door = this.#doors.get(name);
-    if (!door) return;
+  async #serve(door: Door, conn: Conn): Promise<void> {
     const { clock, log } = this.#context;
     const id = `${this.#life}-${(++this.#count).toString(36)}`;
     const session = new SmtpSession(
@@ -103,10 +109,14 @@ class Smtpd implements Running<"smtpd"> {
   }
 }
 
-function doorsFor(slice: Slice): ReadonlyMap<string, Door> {
-  const { certificate, key } = slice.tls;
-  return doorsOf(slice, certificate === "" ? undefined : secureContext(certificate, key));
-}
+const sharedOf = ({ connections, exempt }: Slice) => ({
+  connections: connectionsFor(connections),
+  exempt: new Networks(exempt),
+});
+
+/** Before TLS there is no word that the client would understand. */
+const wordFor = ({ implicitTls, hostname }: Door, why: Refusal): string =>
+  implicitTls ? "" : notAdmitted(hostname, why).wire;
 
 function peersOf(auth: Caller, injector: Injector): Peers {
   return {

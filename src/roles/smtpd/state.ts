@@ -1,11 +1,12 @@
 // State of smtpd by lifetime: a door serves many connections, a connection has one session at a time (TLS begins a new one), a
 // session one transaction. Nothing is ever reset: the object that ends is dropped.
 
-import type { SecureContext } from "node:tls";
 import type { Clock } from "#base/clock.ts";
 import type { Networks } from "#base/network.ts";
+import type { SmtpListener } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import type { Stream } from "#sys/conn.ts";
+import type { ServerTls } from "#sys/tls.ts";
 import type { Injection } from "#talk/inject.ts";
 import type { Login, LoginAnswer } from "#talk/login.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
@@ -20,17 +21,17 @@ export interface Peers {
   begin(session: string, envelope: Envelope): Promise<Injection>;
 }
 
-/** What a listener is, and what is settled for all its connections. Replaced as a whole by a reload. */
-export interface Door {
-  /** The listener's, for the log. */
-  readonly name: string;
-  /** mx takes mail for us from anybody; submission takes mail for anybody from our users. */
-  readonly class: "mx" | "submission";
+/** What a listener is, and what is settled for all its connections: its rules from the configuration, and what follows from them.
+ * Replaced as a whole by a reload. mx takes mail for us from anybody; submission takes mail for anybody from our users; lan takes mail
+ * for anybody from whom it serves. */
+export interface Door extends Omit<SmtpListener, "tls"> {
   readonly implicitTls: boolean;
+  /** lan: the only clients there are; undefined: everybody. */
+  readonly serves: Networks | undefined;
+  /** Who must say first who the client is. */
+  readonly proxies: Networks;
   readonly hostname: string;
-  readonly maxSize: number;
-  readonly maxRecipients: number;
-  readonly tls: SecureContext | undefined;
+  readonly tls: ServerTls | undefined;
   readonly greeting: Reply;
   readonly helo: Reply;
   /** Whom somebody who was refused may ask; "" for nobody. */

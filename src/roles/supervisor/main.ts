@@ -5,7 +5,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { systemClock } from "#base/clock.ts";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
-import { listenersOf, loadConfig, sliceFor } from "#config/load.ts";
+import { listenersOf } from "#config/listeners.ts";
+import { loadConfig, sliceFor } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import type { SlicedRole } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
@@ -107,7 +108,7 @@ class Server {
     // the modes are right only now
     this.#note = separation(this.#owners);
     fs.writeFileSync("run/supervisor/pid", `${process.pid}\n`);
-    await this.#sockets.listen(listenersOf(this.#config));
+    await this.#sockets.listen(socketsOf(this.#config));
     if (this.#note !== "") this.#hooks.say(this.#note);
     process.on("SIGTERM", () => void this.#stop());
     process.on("SIGINT", () => void this.#stop());
@@ -220,7 +221,7 @@ class Server {
       // a slice that cannot be cut (a certificate that cannot be read) must not stop a role that runs
       for (const role of roleNames) sliceFor(role, config);
       const before = new Map(roleNames.map((role) => [role, describe(this.#sockets, role)]));
-      await this.#sockets.listen(listenersOf(config));
+      await this.#sockets.listen(socketsOf(config));
       this.#config = config;
       await this.#dropSurplus();
       this.#startMissing();
@@ -262,6 +263,8 @@ class Server {
     this.#stopDone();
   }
 }
+
+const socketsOf = (config: Config) => listenersOf(config).flatMap(({ sockets }) => sockets);
 
 const describe = (sockets: Sockets, role: SlicedRole): string => JSON.stringify([...sockets.listeners(role)]);
 

@@ -15,9 +15,21 @@ export const ehlo = (hostname: string, keywords: readonly string[]): Reply =>
 /** RFC 5321 §4.1.1.8. */
 export const help = (verbs: readonly string[]): Reply => reply(214, "2.0.0", `Commands: ${verbs.join(" ")}`);
 
-/** Sent before a session exists, to one connection too many. */
-export const tooManyConnections = (hostname: string): Reply =>
-  reply(421, "4.7.0", `${hostname} Too many connections, try again later`);
+/** Sent before a session exists: why a connection is not served. */
+export function notAdmitted(hostname: string, why: string): Reply {
+  switch (why) {
+    case "stranger":
+      return reply(554, "5.7.1", `${hostname} This listener does not serve your network`);
+    case "addressRate":
+    case "networkRate":
+      return reply(421, "4.7.0", `${hostname} Too many new connections from you, try again later`);
+    case "address":
+    case "network":
+      return reply(421, "4.7.0", `${hostname} Too many connections from you, try again later`);
+    default:
+      return reply(421, "4.7.0", `${hostname} Too many connections, try again later`);
+  }
+}
 
 export const replies = {
   // 2yz, 3yz

@@ -12,10 +12,10 @@ import {
   greeting,
   helo,
   help,
+  notAdmitted,
   notQueued,
   queued,
   replies,
-  tooManyConnections,
   unknownParam,
 } from "./replies.ts";
 import { type Reply, refusalWire, reply } from "./reply.ts";
@@ -66,7 +66,7 @@ const catalogue: readonly Reply[] = [
   help(["EHLO", "HELO"]),
   badParams(`\u00e4${long}`),
   unknownParam(`X\r\n${long}`),
-  tooManyConnections("h.test"),
+  ...["stranger", "address", "networkRate", "connections"].map((why) => notAdmitted("h.test", why)),
 ];
 
 /** RFC 5321 §4.2.1, §4.5.3.1.5; RFC 2034 §4. */

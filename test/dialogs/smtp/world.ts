@@ -1,27 +1,22 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
-// given: users=ann@example.test bob@…   mode=mx|submission|submissions   auth=away   queue=full|later|never|away|lost|silent
+// given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan   auth=away   queue=full|later|never|away|lost|silent
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
 //        why=long (the queue has much to say)
 
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import { Logger } from "#log/logger.ts";
-import { doorsOf, secureContext } from "#roles/smtpd/door.ts";
+import { doorsOf } from "#roles/smtpd/door.ts";
 import { SmtpSession } from "#roles/smtpd/session.ts";
 import { type Door, newConnection, type Peers } from "#roles/smtpd/state.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { Injection, InjectResult } from "#talk/inject.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
 import type { DialogTarget, Given } from "#test/support/dialog.ts";
+import { smtpListener, testCertificate } from "#test/support/listeners.ts";
 import { loopbackClient, serveLoopback } from "#test/support/loopback.ts";
 import { type MemoryClient, memoryPair } from "#test/support/memory.ts";
 import { type Envelope, splitAddress } from "#wire/envelope.ts";
-
-const keys = path.resolve(import.meta.dirname, "../../fixtures/keys");
-const certificate = readFileSync(path.join(keys, "test.crt"), "utf8");
-const key = readFileSync(path.join(keys, "test.key"), "utf8");
 
 export const PASSWORD = "secret";
 
@@ -134,23 +129,24 @@ export class World {
 
 function doorOf(given: Given): Door {
   const mode = given["mode"] ?? "mx";
+  const listener = smtpListener("it", {
+    class: mode === "submissions" ? "submission" : (mode as Door["class"]),
+    tls: mode === "submissions" ? "implicit" : "starttls",
+    maxSize: Number(given["size"] ?? 1_000_000),
+    maxRecipients: Number(given["recipients"] ?? 100),
+  });
   const slice = {
     log: "debug",
     hostname: "mail.example.test",
-    listeners: [
-      { name: "it", class: mode === "mx" ? "mx" : "submission", implicitTls: mode === "submissions" },
-    ],
-    tls: { certificate, key },
-    maxSize: Number(given["size"] ?? 1_000_000),
-    maxRecipients: Number(given["recipients"] ?? 100),
+    listeners: [listener],
+    certificates: given["tls"] === "no" ? [] : [testCertificate],
     contact: given["contact"] ?? "",
     // the client's address in memory and on loopback
     xclient: given["xclient"] === "yes" ? ["192.0.2.7", "127.0.0.0/8"] : [],
     connections: 100,
-    connectionsPerAddress: 100,
+    exempt: [],
   } as const;
-  const context = given["tls"] === "no" ? undefined : secureContext(certificate, key);
-  return doorsOf(slice, context).get("it") as Door;
+  return doorsOf(slice).get("it") as Door;
 }
 
 export const worlds: Readonly<Record<string, (given: Given) => Promise<DialogTarget>>> = {

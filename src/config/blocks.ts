@@ -1,0 +1,149 @@
+// Blocks that may stand any number of times in kenro.toml: [[listener]] with rules of its own, [[certificate]] for more names.
+
+import { z } from "zod";
+import { limits } from "#base/limits.ts";
+import { perClient, smtpRules } from "./rules.ts";
+import { type BlockSetting, count, endpoint, networks, type Setting } from "./values.ts";
+
+export interface Block {
+  readonly meaning: string;
+  /** An example for kenro.toml. */
+  readonly example: readonly string[];
+  readonly settings: Readonly<Record<string, BlockSetting>>;
+}
+
+/** The classes of a [[listener]]. */
+export const listenerClasses = ["mx", "submission", "lan", "pop3", "imap"] as const;
+
+const file = z.string().min(1, "expected the name of a file");
+
+/** Settings of a section as settings of a block, which may be left out. */
+function inherited<const S extends Readonly<Record<string, Setting>>>(settings: S, from: string) {
+  const entries = Object.entries(settings).map(([name, setting]) => [
+    name,
+    { ...setting, standard: undefined, otherwise: `as in ${from}` },
+  ]);
+  return Object.fromEntries(entries) as {
+    readonly [N in keyof S]: Omit<S[N], "standard"> & {
+      readonly standard: undefined;
+      readonly otherwise: string;
+    };
+  };
+}
+
+export const blocks = {
+  listener: {
+    meaning:
+      "More listeners, each with rules of its own (docs/listeners.md). `class` says what it is: mx, submission and lan take mail, pop3 and imap let people read it.",
+    example: [
+      'name = "printers"',
+      'class = "lan"',
+      'addresses = ["192.168.1.2:25"]',
+      'networks = ["192.168.1.0/24"]',
+      'max_size = "20M"',
+    ],
+    settings: {
+      name: {
+        type: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a short name such as "printers"'),
+        standard: undefined,
+        meaning: "Its name in the log: lower-case letters, digits and hyphens.",
+        seenBy: ["supervisor", "smtpd", "gate"],
+      },
+      class: {
+        type: z.enum(listenerClasses),
+        standard: undefined,
+        meaning:
+          '"mx": mail for us from anybody. "submission": mail for anybody after a login. "lan": mail for anybody from `networks`, without a login. "pop3", "imap": reading mail.',
+        seenBy: ["supervisor", "smtpd", "gate"],
+      },
+      addresses: {
+        type: z.array(endpoint).min(1, "expected at least one address"),
+        standard: undefined,
+        meaning: "Where it listens: addresses with ports.",
+        seenBy: ["supervisor"],
+      },
+      tls: {
+        type: z.enum(["none", "starttls", "implicit"]),
+        standard: "starttls",
+        meaning:
+          '"starttls": offered. "implicit": from the first byte. "none": not at all, which "submission" does not allow.',
+        seenBy: ["smtpd", "gate"],
+      },
+      networks: {
+        type: networks,
+        standard: [],
+        meaning: "lan: the clients it serves, such as 192.168.1.0/24; all others are sent away with 554.",
+        seenBy: ["smtpd"],
+      },
+      proxy: {
+        type: networks,
+        standard: [],
+        meaning:
+          "Proxies whose connections must begin with the PROXY protocol (v1 or v2), which says who the client is. All other clients are served as usual.",
+        seenBy: ["smtpd", "gate"],
+      },
+      client_ca: {
+        type: z.string(),
+        standard: "",
+        meaning:
+          'submission: PEM file with the authorities whose client certificates are taken in place of a password (AUTH EXTERNAL); "" asks for none.',
+        seenBy: ["supervisor"],
+      },
+      connections: {
+        type: count(1, 1_000_000),
+        standard: undefined,
+        otherwise: "only the limit of all listeners",
+        meaning: "Connections at a time on this listener, for each process.",
+        seenBy: ["smtpd", "gate"],
+      },
+      ...inherited(perClient("smtpd, gate", limits.smtp), "[smtp] or [gate]"),
+      ...inherited(smtpRules, "[smtp]"),
+    },
+  },
+  certificate: {
+    meaning:
+      "More certificates: a client that asks for a name (SNI) is shown the first one that has it among its subjectAltNames; `*.example.org` holds for one label.",
+    example: ['certificate = "tls/other.pem"', 'key = "tls/other.key"'],
+    settings: {
+      certificate: {
+        type: file,
+        standard: undefined,
+        meaning: "PEM file with the certificate and its chain; relative to this directory.",
+        seenBy: ["supervisor"],
+      },
+      key: {
+        type: file,
+        standard: undefined,
+        meaning: "PEM file with its private key.",
+        seenBy: ["supervisor"],
+      },
+    },
+  },
+} as const satisfies Record<string, Block>;
+
+export type BlockName = keyof typeof blocks;
+
+type ValueOf<S extends BlockSetting> = z.output<S["type"]>;
+type BlockOf<S extends Readonly<Record<string, BlockSetting>>> = {
+  readonly [N in keyof S]: S[N] extends { readonly otherwise: string }
+    ? ValueOf<S[N]> | undefined
+    : ValueOf<S[N]>;
+};
+
+/** Every block of the configuration, in its order. */
+export type Blocks = { readonly [B in BlockName]: readonly BlockOf<(typeof blocks)[B]["settings"]>[] };
+
+function typeOf({ type, standard, otherwise }: BlockSetting): z.ZodType {
+  if (otherwise !== undefined) return type.optional();
+  return standard === undefined ? type : type.prefault(standard as never);
+}
+
+function listOf(name: string, { settings }: Block): z.ZodType {
+  const fields = Object.entries(settings).map(([setting, row]) => [setting, typeOf(row)]);
+  const message = `write [[${name}]], with two brackets, and its settings below`;
+  return z.array(z.strictObject(Object.fromEntries(fields)), { error: message }).prefault([] as never);
+}
+
+export const blocksSchema: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
+  Object.entries(blocks).map(([name, block]) => [name, listOf(name, block)]),
+);
