@@ -53,12 +53,13 @@ export class ServerTls {
   /** The addresses (rfc822Name) in the certificate that the client has shown, if one of our authorities signed it. */
   emailsOf(socket: tls.TLSSocket, now: number): readonly string[] {
     const shown = this.#authorities.length > 0 ? socket.getPeerX509Certificate() : undefined;
-    if (!shown || !this.#authorities.some((authority) => vouches(authority, shown))) return [];
-    const inTime = now >= shown.validFromDate.getTime() && now <= shown.validToDate.getTime();
+    if (!shown) return [];
+    const issuer = this.#authorities.find((authority) => vouches(authority, shown));
+    if (!issuer || !inTime(issuer, now) || !inTime(shown, now)) return [];
     // without extended key usages it is good for everything
     const uses: readonly string[] | undefined = shown.keyUsage;
     const forClients = uses === undefined || uses.some((use) => CLIENT_AUTH.includes(use));
-    return inTime && forClients ? altNames(shown.subjectAltName, "email") : [];
+    return forClients ? altNames(shown.subjectAltName, "email") : [];
   }
 
   #choose(asked: string): tls.SecureContext | undefined {
@@ -70,6 +71,9 @@ export class ServerTls {
 /** Chains are not followed: the file of authorities names those that sign client certificates themselves. */
 const vouches = (authority: X509Certificate, shown: X509Certificate): boolean =>
   authority.ca && shown.checkIssued(authority) && shown.verify(authority.publicKey);
+
+const inTime = ({ validFromDate, validToDate }: X509Certificate, now: number): boolean =>
+  now >= validFromDate.getTime() && now <= validToDate.getTime();
 
 function contextOf({ certificate, key }: Certificate, authorities: string): tls.SecureContext {
   return tls.createSecureContext({
