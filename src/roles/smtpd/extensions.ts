@@ -33,8 +33,7 @@ const table = {
   // RFC 9422 §4
   LIMITS: {
     offered: always,
-    parameters: ({ door }) =>
-      `MAILMAX=${limits.smtp.transactionsPerConnection} RCPTMAX=${door.maxRecipients}`,
+    parameters: ({ door }) => `MAILMAX=${door.messages} RCPTMAX=${door.maxRecipients}`,
   },
   STARTTLS: { offered: canStartTls },
   // RFC 8689 §2

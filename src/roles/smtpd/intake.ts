@@ -1,6 +1,5 @@
 // One message on its way from the client to the queue: its header is looked through, then it streams on, never whole in memory.
 
-import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
 import { INJECT_DEADLINE, type Injection, type InjectResult } from "#talk/inject.ts";
 import { ChunkReader } from "#wire/chunks.ts";
@@ -9,6 +8,7 @@ import { formatReceived } from "#wire/message/received.ts";
 import { formatDate } from "#wire/message/rfcdate.ts";
 import { badBody, notQueued, queued, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import { type Gathered, HeaderGatherer } from "./gatherer.ts";
 import { type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
 import type { Connection, Transaction } from "./state.ts";
 
@@ -29,9 +29,9 @@ interface Header {
 export class Intake {
   readonly #connection: Connection;
   readonly #transaction: Transaction;
-  /** The header section while it is incomplete; grows by doubling. */
-  #head: Buffer = EMPTY;
-  #headSize = 0;
+  /** The header section while it is incomplete. */
+  #gatherer: HeaderGatherer | undefined = new HeaderGatherer();
+  /** The header when it is complete, until it has been handed on. */
   #header: Header | undefined;
   #pieces: Buffer[] = [];
   #pending = 0;
@@ -65,7 +65,8 @@ export class Intake {
     this.#refusal = reply;
     this.#injection?.abort();
     this.#injection = undefined;
-    this.#head = EMPTY;
+    this.#gatherer = undefined;
+    this.#header = undefined;
     this.#pieces = [];
     this.#pending = 0;
   }
@@ -75,8 +76,8 @@ export class Intake {
     if (this.#refusal) return;
     this.#size += text.length;
     if (this.#size > this.#connection.door.maxSize) return this.refuse(replies.tooLarge);
-    if (this.#header) this.#gather(text);
-    else this.#takeHead(text);
+    if (this.#gatherer) this.#takeHead(this.#gatherer, text);
+    else this.#gather(text);
   }
 
   /** Takes octets of BDAT; a view, kept until it is poured. */
@@ -93,11 +94,9 @@ export class Intake {
 
   /** Hands what is gathered to the queue, as fast as it takes it. Never rejects: trouble becomes the refusal. */
   async pour(): Promise<void> {
-    const header = this.#header;
-    if (this.#refusal || !header) return;
+    if (this.#refusal || this.#gatherer) return;
     try {
-      this.#injection ??= await this.#begin(header);
-      const injection = this.#injection;
+      const injection = this.#injection ?? (await this.#begin());
       if (injection.refused) return this.refuse(refusalOf(injection.refused));
       let room = true;
       for (const piece of this.#takePieces()) room = injection.write(piece);
@@ -110,7 +109,7 @@ export class Intake {
   /** The body has ended: the answer to it. */
   async finish(): Promise<Reply> {
     // a message without a blank line is all header
-    if (!this.#header && !this.#refusal) this.#endHead(this.#head.subarray(0, this.#headSize), EMPTY);
+    if (this.#gatherer) this.#endHead({ bytes: this.#gatherer.everything(), rest: EMPTY });
     await this.pour();
     const injection = this.#injection;
     if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;
@@ -149,60 +148,42 @@ export class Intake {
 
   // ---- header ----
 
-  #takeHead(text: Buffer): void {
-    // nearly always the header is whole in the first piece, and nothing is copied
-    if (this.#headSize === 0) {
-      const whole = headerEnd(text, 0);
-      if (whole >= 0) return this.#endHead(text.subarray(0, whole), text.subarray(whole));
-    }
-    const before = this.#headSize;
-    this.#grow(text);
-    const head = this.#head.subarray(0, this.#headSize);
-    // the blank line may have begun in the piece before
-    const end = headerEnd(head, before - 3);
-    if (end >= 0) this.#endHead(head.subarray(0, end), head.subarray(end));
-    else if (this.#headSize > limits.smtp.headerBytes) this.refuse(replies.headerTooLarge);
+  #takeHead(gatherer: HeaderGatherer, text: Buffer): void {
+    const header = gatherer.take(text);
+    if (header) this.#endHead(header);
+    else if (gatherer.size > this.#connection.door.headerBytes) this.refuse(replies.headerTooLarge);
   }
 
-  #grow(text: Buffer): void {
-    const size = this.#headSize + text.length;
-    if (size > this.#head.length) {
-      const doubled = Math.min(2 * this.#head.length, limits.smtp.headerBytes);
-      const larger = Buffer.allocUnsafe(Math.max(size, doubled, 1024));
-      this.#head.copy(larger, 0, 0, this.#headSize);
-      this.#head = larger;
-    }
-    text.copy(this.#head, this.#headSize);
-    this.#headSize = size;
-  }
-
-  #endHead(bytes: Buffer, rest: Buffer): void {
-    if (bytes.length > limits.smtp.headerBytes) return this.refuse(replies.headerTooLarge);
+  #endHead({ bytes, rest }: Gathered): void {
+    const { headerBytes, headerFields, hops } = this.#connection.door;
+    if (bytes.length > headerBytes) return this.refuse(replies.headerTooLarge);
     // a binary message has a header of text all the same (RFC 3030 §3); nobody has looked at it yet
     const flaw = this.#transaction.wishes.body === "binarymime" && findFlaw(bytes.toString("latin1"));
     if (flaw) return this.refuse(badBody(flaw));
     const scan = scanHeader(bytes);
-    if (scan.fields > limits.smtp.headerFields) return this.refuse(replies.tooManyFields);
-    if (scan.hops >= limits.smtp.hops) return this.refuse(replies.tooManyHops);
+    if (scan.fields > headerFields) return this.refuse(replies.tooManyFields);
+    if (scan.hops >= hops) return this.refuse(replies.tooManyHops);
     this.#header = { bytes, scan };
-    this.#head = EMPTY;
+    this.#gatherer = undefined;
     if (rest.length > 0) this.#gather(rest);
   }
 
   // ---- queue ----
 
   /** Begins the injection and puts the header, with our own fields, in front of what is gathered. */
-  async #begin(header: Header): Promise<Injection> {
-    const { id, peers, session } = this.#connection;
+  async #begin(): Promise<Injection> {
+    const { id, peers, session, door } = this.#connection;
     const { sender, recipients, wishes } = this.#transaction;
-    const submitted = session.account !== undefined;
+    const submitted = session.account !== undefined || door.class === "lan";
     const injection = await peers.begin(id, {
       sender,
       recipients: [...recipients.values()],
       ...wishes,
       submitted,
     });
-    const front = this.#front(header, injection.id);
+    this.#injection = injection;
+    const front = this.#header ? this.#front(this.#header, injection.id) : [];
+    this.#header = undefined;
     this.#pieces.unshift(...front);
     for (const part of front) this.#pending += part.length;
     return injection;

@@ -8,6 +8,8 @@ import type { Intake } from "./intake.ts";
 
 export interface Source {
   readonly clock: Clock;
+  /** For each block, ms. */
+  readonly patience: number;
   /** The next bytes, by `end` on the monotonic clock; undefined: the client has gone. */
   read(end: number): Promise<Buffer | "timeout" | undefined> | Buffer | "timeout" | undefined;
 }
@@ -22,7 +24,7 @@ export async function receive(
   source: Source,
 ): Promise<Buffer | "timeout" | undefined> {
   const dots = new DotReader();
-  const pace = new Pace(source.clock);
+  const pace = new Pace(source);
   let chunk = arrived;
   for (;;) {
     const end = dots.feed(chunk, (text) => intake.take(text));
@@ -51,7 +53,7 @@ export async function receiveChunk(
   arrived: Buffer,
   source: Source,
 ): Promise<Buffer | "timeout" | undefined> {
-  const pace = new Pace(source.clock);
+  const pace = new Pace(source);
   let left = octets;
   let bytes = arrived;
   for (;;) {
@@ -73,14 +75,14 @@ export async function receiveChunk(
 
 /** RFC 5321 §4.5.3.2.5 gives the client its time for each block; a byte now and then is no block. */
 class Pace {
-  readonly #clock: Clock;
+  readonly #source: Source;
   #bytes = 0;
   /** By when the next bytes must be there. */
-  end: number;
+  end = 0;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.end = clock.monotonic() + limits.smtp.bodyTimeout;
+  constructor(source: Source) {
+    this.#source = source;
+    this.restart();
   }
 
   count(bytes: number): void {
@@ -90,6 +92,6 @@ class Pace {
 
   restart(): void {
     this.#bytes = 0;
-    this.end = this.#clock.monotonic() + limits.smtp.bodyTimeout;
+    this.end = this.#source.clock.monotonic() + this.#source.patience;
   }
 }

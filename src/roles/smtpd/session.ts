@@ -48,7 +48,7 @@ export class SmtpSession {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#lines = newLines(connection);
-    this.#sessionEnd = connection.clock.monotonic() + limits.smtp.sessionTime;
+    this.#sessionEnd = connection.clock.monotonic() + connection.door.sessionTime;
   }
 
   /** Serves the connection until it ends. Rejects only for our own bugs. */
@@ -171,7 +171,7 @@ export class SmtpSession {
     const tooMany =
       answer.code < 500
         ? ++connection.temporary >= limits.smtp.temporary
-        : ++connection.errors >= limits.smtp.errors;
+        : ++connection.errors >= connection.door.errors;
     return tooMany && answer.next !== "close" ? closing(replies.tooManyErrors) : answer;
   }
 
@@ -279,7 +279,8 @@ export class SmtpSession {
   // ---- the stream ----
 
   #rearm(): void {
-    this.#commandEnd = this.#connection.clock.monotonic() + limits.smtp.commandTimeout;
+    const { clock, door } = this.#connection;
+    this.#commandEnd = clock.monotonic() + door.commandTimeout;
   }
 
   /** Where bodies and chunks come from. The client hears what was answered before we wait for more. */
@@ -288,7 +289,8 @@ export class SmtpSession {
       const sending = this.#flush();
       return sending === undefined ? this.#read(end) : sending.then(() => this.#read(end));
     };
-    return { clock: this.#connection.clock, read };
+    const { clock, door } = this.#connection;
+    return { clock, read, patience: door.bodyTimeout };
   }
 
   /** The next bytes, by `end` on the monotonic clock or the end of the connection's time. */
@@ -322,8 +324,8 @@ function timeoutOrThrow(thrown: unknown): "timeout" {
 }
 
 /** RFC 4954 §4: where logins are taken, lines may be longer. */
-function newLines(connection: Connection): LineReader {
+function newLines({ door }: Connection): LineReader {
   return new LineReader(
-    connection.door.class === "submission" ? limits.smtp.authLine : limits.smtp.commandLine,
+    door.class === "submission" ? Math.max(limits.smtp.authLine, door.commandLine) : door.commandLine,
   );
 }

@@ -19,7 +19,7 @@ import { type Answer, type Chunk, type Connection, closing, endTransaction } fro
 const conditions = {
   greeted: (c) => (c.session.hello ? undefined : replies.helloFirst),
   /** RFC 6409 §4.3. */
-  login: (c) => (c.door.class === "mx" || c.session.account ? undefined : replies.authRequired),
+  login: (c) => (c.door.class !== "submission" || c.session.account ? undefined : replies.authRequired),
   noTransaction: (c) => (c.session.transaction ? replies.oneSender : undefined),
   transaction: (c) => (c.session.transaction ? undefined : replies.mailFirst),
   recipients: (c) => (c.session.transaction?.recipients.size ? undefined : replies.recipientFirst),

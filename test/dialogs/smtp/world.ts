@@ -1,7 +1,7 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
 // given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan   auth=away   queue=full|later|never|away|lost|silent
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
-//        why=long (the queue has much to say)
+//        why=long (the queue has much to say)   messages=N   errors=N   hops=N   fields=N   header=N
 
 import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
@@ -134,6 +134,13 @@ function doorOf(given: Given): Door {
     tls: mode === "submissions" ? "implicit" : "starttls",
     maxSize: Number(given["size"] ?? 1_000_000),
     maxRecipients: Number(given["recipients"] ?? 100),
+    // the client's address in memory and on loopback
+    networks: mode === "lan" ? ["192.0.2.7", "127.0.0.0/8"] : [],
+    messages: Number(given["messages"] ?? 1000),
+    errors: Number(given["errors"] ?? 20),
+    hops: Number(given["hops"] ?? 100),
+    headerFields: Number(given["fields"] ?? 1000),
+    headerBytes: Number(given["header"] ?? 131_072),
   });
   const slice = {
     log: "debug",

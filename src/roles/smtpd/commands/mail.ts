@@ -1,6 +1,5 @@
 // MAIL: begins a transaction. The declared size and the right to the sender are judged here, before anything else is sent.
 
-import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import { foldAddress, parsePath } from "#wire/smtp/path.ts";
 import { badSender, replies } from "#wire/smtp/replies.ts";
@@ -28,8 +27,7 @@ export function reversePath(rest: string, connection: Connection): Result<Sender
 
 export function beginTransaction(connection: Connection, { address, params }: Sender): Answer {
   const { door, session } = connection;
-  if (connection.transactions >= limits.smtp.transactionsPerConnection)
-    return closing(replies.tooManyTransactions);
+  if (connection.transactions >= door.messages) return closing(replies.tooManyTransactions);
   // RFC 1870 §6.1
   if (params.size > door.maxSize) return replies.sizeDeclared;
   // RFC 6409 §6.1; the null sender is nobody's: user agents send receipts with it (RFC 8098 §3)

@@ -29,12 +29,16 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   if (recipients.size >= door.maxRecipients) return replies.tooManyRecipients;
   const { address } = recipient;
   const answer = await peers.recipient(address);
-  const refusal = recipientRefusal(answer, session.account !== undefined);
+  const refusal = recipientRefusal(answer, mayRelay(connection));
   if (refusal) return refusal;
   const before = recipients.get(address);
   recipients.set(address, before ? together(before, recipient) : recipient);
   return replies.recipientOk;
 }
+
+/** Our users, and on a lan listener whom it serves: also when a proxy has said who that is. */
+const mayRelay = ({ session, door, client }: Connection): boolean =>
+  session.account !== undefined || door.serves?.has(client.address) === true;
 
 /** Who is named twice gets one copy; reports are sent on every occasion that either wanted. */
 function together(before: Recipient, again: Recipient): Recipient {
@@ -45,13 +49,13 @@ function together(before: Recipient, again: Recipient): Recipient {
   return { ...again, ...before, notify };
 }
 
-function recipientRefusal(answer: RecipientAnswer, mayRelay: boolean): Reply | undefined {
+function recipientRefusal(answer: RecipientAnswer, relay: boolean): Reply | undefined {
   switch (answer.kind) {
     case "deliverable":
       return undefined;
     case "unknown":
       return replies.noSuchUser;
     case "elsewhere":
-      return mayRelay ? undefined : replies.relayDenied;
+      return relay ? undefined : replies.relayDenied;
   }
 }
