@@ -133,7 +133,11 @@ export const limits = {
     /** Bytes that are sent, or received while nobody reads, before the other side has to wait. */
     buffer: 16 * KiB,
   },
-  tls: { handshake: 30 * second },
+  tls: {
+    handshake: 30 * second,
+    /** Certificates and keys together, PEM; with the rest of the configuration they fit into one frame (talk.frame). */
+    certificates: 768 * KiB,
+  },
   /** The PROXY header must be there by then. */
   proxy: { header: 10 * second },
   admission: {

@@ -3,6 +3,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { limits } from "#base/limits.ts";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { certificatesIn } from "#sys/tls.ts";
 import { altNames } from "#wire/altnames.ts";
@@ -28,7 +29,12 @@ export function certificatesOf({ tls, certificate }: Config, directory: string):
     { place: "[tls]", prefix: "tls.", files: tls },
     ...certificate.map((files) => ({ place: "[[certificate]]", prefix: "certificate.", files })),
   ];
-  return sources.map((source, at) => certificateOf(source, directory, at > 0));
+  const all = sources.map((source, at) => certificateOf(source, directory, at > 0));
+  const bytes = all.reduce((sum, each) => sum + each.certificate.length + each.key.length, 0);
+  const most = limits.tls.certificates;
+  if (bytes <= most) return all;
+  const why = `together they have ${bytes} bytes, and ${most} are the most; put several names into one`;
+  throw new Trouble("load", `Cannot use so many certificates: ${why}`);
 }
 
 function certificateOf(

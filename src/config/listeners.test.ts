@@ -194,6 +194,12 @@ test("certificates: that of [tls] first, then the others with the names they are
       name: "Trouble",
       message: wanted,
     });
+  const chain = `${other.certificate}${"#".repeat(70_000)}`;
+  assert.throws(
+    () =>
+      sliceFor("gate", configOf(`${block}\n`.repeat(12)), withFiles(context, { ...files, "b.pem": chain })),
+    /^Trouble: Cannot use so many certificates: together they have \d+ bytes/,
+  );
   assert.throws(
     () => sliceFor("gate", configOf(block.replace("b.key", "gone.key")), directory),
     /^Trouble: Cannot read certificate\.key "tls\/gone\.key": there is no such file$/,

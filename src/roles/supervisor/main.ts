@@ -230,7 +230,7 @@ class Server {
         if (before.get(each.role) === describe(this.#sockets, each.role)) return await each.configure();
         await each.stop();
         each.start();
-        return undefined;
+        return await each.started();
       });
       return (await Promise.all(answers)).filter((problem) => problem !== undefined);
     } catch (thrown) {

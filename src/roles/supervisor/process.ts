@@ -89,6 +89,12 @@ export class RoleProcess {
     });
   }
 
+  /** Resolves when it serves, with undefined, or with the problem that keeps it from that. */
+  started(): Promise<string | undefined> {
+    if (this.up) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#answered.push(resolve));
+  }
+
   /** Ends it; resolves when it has ended. It is started again only by `start`. */
   stop(): Promise<void> {
     this.#wanted = false;
