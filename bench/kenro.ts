@@ -1,0 +1,51 @@
+// Kenro for the measurement: this checkout with the configuration that `kenro init` makes, in a directory of its own.
+
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { endTree, isFree, Missing, type Server, userNames } from "./server.ts";
+
+const executable = path.resolve(import.meta.dirname, "../bin/kenro");
+const DOMAIN = "a.test";
+
+/** Standard ports; the server has them at base + port. */
+const PORTS = [25, 587, 465, 110, 995, 143, 993];
+
+/** Makes and starts a server in an empty directory. */
+export async function startKenro(directory: string): Promise<Server> {
+  // the roles have users of their own, which must reach the data directory
+  fs.chmodSync(directory, 0o711);
+  const base = await freeBase();
+  const choices = ["--hostname", "mail.a.test", "--domain", DOMAIN, "--port-base", String(base), "--yes"];
+  kenro(directory, ["init", ...choices]);
+  for (const user of userNames) kenro(directory, ["user", "add", `${user}@${DOMAIN}`, "--password-stdin"]);
+  const child = spawn(executable, ["start", "--dir", directory], { stdio: ["ignore", "pipe", "inherit"] });
+  const stop = () => endTree(child);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => /^ready/m.test(chunk.toString()) && resolve());
+      child.once("close", () => reject(new Missing("Kenro did not start")));
+    });
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+  const maildirs = userNames.map((user) => path.join(directory, "mail", DOMAIN, user, "Maildir"));
+  return { name: "kenro", port: base + 25, domain: DOMAIN, pid: child.pid ?? 0, maildirs, stop };
+}
+
+function kenro(directory: string, words: readonly string[]): void {
+  const run = spawnSync(executable, [...words, "--dir", directory], {
+    input: "a password for speed\n",
+    encoding: "utf8",
+  });
+  if (run.status !== 0) throw new Missing(`kenro ${words.join(" ")}: ${run.stderr}`);
+}
+
+async function freeBase(): Promise<number> {
+  for (let base = 20_000; base < 60_000; base += 1000) {
+    const free = await Promise.all(PORTS.map((port) => isFree(base + port)));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Missing("There are no free ports");
+}
