@@ -48,7 +48,7 @@ export function build(directory: string): string {
   return program;
 }
 
-/** Sends mail and waits until it is in the Maildirs, which are emptied before. */
+/** Sends mail and waits until it is in the Maildirs, which are empty before. */
 export async function pass(generator: string, server: Server, load: Load): Promise<Passed> {
   empty(server);
   const begun = performance.now();
