@@ -1,24 +1,27 @@
-// Kenro for the measurement: this checkout with the configuration that `kenro init` makes, in a directory of its own.
+// Kenro for the measurement: this checkout, or another one to compare with, with the configuration that `kenro init` makes, in a directory of its own.
 
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { endTree, isFree, Missing, type Server, userNames } from "./server.ts";
 
-const executable = path.resolve(import.meta.dirname, "../bin/kenro");
+/** The checkout we are in. */
+const HERE = path.resolve(import.meta.dirname, "..");
 const DOMAIN = "a.test";
 
 /** Standard ports; the server has them at base + port. */
 const PORTS = [25, 587, 465, 110, 995, 143, 993];
 
-/** Makes and starts a server in an empty directory. */
-export async function startKenro(directory: string): Promise<Server> {
+/** Makes and starts a server in an empty directory; of another checkout when one is named. */
+export async function startKenro(directory: string, checkout?: string): Promise<Server> {
+  const executable = path.resolve(checkout ?? HERE, "bin/kenro");
+  const kenro = (words: readonly string[]) => command(executable, [...words, "--dir", directory]);
   // the roles have users of their own, which must reach the data directory
   fs.chmodSync(directory, 0o711);
   const base = await freeBase();
   const choices = ["--hostname", "mail.a.test", "--domain", DOMAIN, "--port-base", String(base), "--yes"];
-  kenro(directory, ["init", ...choices]);
-  for (const user of userNames) kenro(directory, ["user", "add", `${user}@${DOMAIN}`, "--password-stdin"]);
+  kenro(["init", ...choices]);
+  for (const user of userNames) kenro(["user", "add", `${user}@${DOMAIN}`, "--password-stdin"]);
   const child = spawn(executable, ["start", "--dir", directory], { stdio: ["ignore", "pipe", "inherit"] });
   const stop = () => endTree(child);
   try {
@@ -31,15 +34,12 @@ export async function startKenro(directory: string): Promise<Server> {
     throw thrown;
   }
   const maildirs = userNames.map((user) => path.join(directory, "mail", DOMAIN, user, "Maildir"));
-  return { name: "kenro", port: base + 25, domain: DOMAIN, pid: child.pid ?? 0, maildirs, stop };
+  return { name: checkout ?? "kenro", port: base + 25, domain: DOMAIN, pid: child.pid ?? 0, maildirs, stop };
 }
 
-function kenro(directory: string, words: readonly string[]): void {
-  const run = spawnSync(executable, [...words, "--dir", directory], {
-    input: "a password for speed\n",
-    encoding: "utf8",
-  });
-  if (run.status !== 0) throw new Missing(`kenro ${words.join(" ")}: ${run.stderr}`);
+function command(executable: string, words: readonly string[]): void {
+  const run = spawnSync(executable, words, { input: "a password for speed\n", encoding: "utf8" });
+  if (run.status !== 0) throw new Missing(`${executable} ${words.join(" ")}: ${run.stderr ?? run.error}`);
 }
 
 async function freeBase(): Promise<number> {

@@ -18,9 +18,13 @@ interface Peer {
   readonly start: (directory: string) => Promise<Server>;
 }
 
-const peers: Readonly<Record<string, Peer>> = {
-  postfix: { problem: postfixProblem, start: startPostfix },
-};
+/** By what --peers says: a name, or the directory of another checkout of Kenro. */
+function peerOf(name: string): Peer {
+  if (name === "postfix") return { problem: postfixProblem, start: startPostfix };
+  if (fs.existsSync(path.join(name, "bin/kenro")))
+    return { problem: () => undefined, start: (directory) => startKenro(directory, name) };
+  throw new Missing(`There is no peer "${name}": give "postfix", or the directory of a checkout of Kenro`);
+}
 
 interface Wanted {
   readonly peers: readonly string[];
@@ -57,8 +61,6 @@ function wantedFrom(words: readonly string[]): Wanted {
   if (mode !== undefined && mode !== "accept" && mode !== "deliver")
     throw new Missing('--mode is "accept" or "deliver"; without it both are shown');
   const named = values.peers.split(",").filter((name) => name !== "" && name !== "none");
-  for (const name of named)
-    if (!Object.hasOwn(peers, name)) throw new Missing(`There is no peer "${name}": ${Object.keys(peers)}`);
   return {
     peers: named,
     connections: values.connections.split(",").map((each) => count("connections", each)),
@@ -92,16 +94,17 @@ function directoryFor(name: string): string {
 
 async function start(wanted: Wanted): Promise<readonly Server[]> {
   const servers: Server[] = [];
-  const add = async (name: string, begin: Peer["start"]) => {
+  const add = async (name: string, begin: (directory: string) => Promise<Server>) => {
     const server = await begin(directoryFor(name));
     undo.push(() => server.stop());
     servers.push(server);
   };
+  const named = wanted.peers.map((name) => ({ name: path.basename(name), peer: peerOf(name) }));
   await add("kenro", startKenro);
-  for (const name of wanted.peers) {
-    const problem = peers[name]?.problem();
+  for (const { name, peer } of named) {
+    const problem = peer.problem();
     if (problem) console.error(`${problem}; only the others are measured.`);
-    else await add(name, peers[name]?.start ?? startPostfix);
+    else await add(name, peer.start);
   }
   return servers;
 }
