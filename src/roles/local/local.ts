@@ -7,6 +7,7 @@ import { fileHost, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { MailboxAnswer } from "#talk/lookup.ts";
+import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 
@@ -31,22 +32,24 @@ export interface LocalOptions {
   readonly whereTo: (address: string) => Promise<MailboxAnswer>;
 }
 
-interface Where {
-  readonly answer: Promise<MailboxAnswer>;
-  readonly until: number;
-}
-
 type Recipient = Delivery["recipients"][number];
 
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
-  readonly #where = new Map<string, Where>();
+  readonly #where: Remembered<MailboxAnswer>;
   #host: string;
 
   constructor(options: LocalOptions) {
     this.#options = options;
     this.#host = fileHost(options.hostname);
+    this.#where = new Remembered({
+      clock: options.clock,
+      life: WHERE_LIFE,
+      entries: WHERE_ENTRIES,
+      ask: options.whereTo,
+      fleeting: ({ kind }) => kind === "unknown",
+    });
   }
 
   set hostname(name: string) {
@@ -93,7 +96,7 @@ export class Local {
     const { id } = delivery;
     let answer: MailboxAnswer;
     try {
-      answer = await this.#whereTo(address);
+      answer = await this.#where.get(address);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return deferred("4.3.0", "The directory of users cannot be asked now");
@@ -117,23 +120,6 @@ export class Local {
         ? deferred("4.3.1", "There is no room for the message now")
         : deferred("4.3.0", "The mailbox cannot be used now");
     }
-  }
-
-  /** Shared while it is asked and, for a mailbox, a moment afterwards: who is unknown may be made in the next one. */
-  #whereTo(address: string): Promise<MailboxAnswer> {
-    const now = this.#options.clock.monotonic();
-    const known = this.#where.get(address);
-    if (known && known.until > now) return known.answer;
-    const answer = this.#options.whereTo(address);
-    // bounded by forgetting everything: the next answers are as cheap as the first ones
-    if (this.#where.size >= WHERE_ENTRIES) this.#where.clear();
-    const where = { answer, until: now + WHERE_LIFE };
-    this.#where.set(address, where);
-    const forget = () => {
-      if (this.#where.get(address) === where) this.#where.delete(address);
-    };
-    answer.then(({ kind }) => kind === "unknown" && forget(), forget);
-    return answer;
   }
 
   /** The mailboxes used last stay at hand; the order of a Map is the order of use. */

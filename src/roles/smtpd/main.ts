@@ -1,7 +1,8 @@
 // smtpd: takes mail on 25 from anybody for us, on 587 and 465 from our users for anybody. It owns nothing: auth knows who exists,
 // the queue keeps what was accepted.
 
-import { pause } from "#base/clock.ts";
+import { type Clock, pause } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
 import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { Admission, type Refusal } from "#sys/admission.ts";
@@ -11,7 +12,8 @@ import { type Listening, listen } from "#sys/listen.ts";
 import { Caller } from "#talk/caller.ts";
 import { Injector } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
-import { recipient } from "#talk/lookup.ts";
+import { type RecipientAnswer, recipient } from "#talk/lookup.ts";
+import { Remembered } from "#talk/remembered.ts";
 import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
 import { doorsOf } from "./door.ts";
@@ -53,7 +55,7 @@ class Smtpd implements Running<"smtpd"> {
     this.#life = `s${context.clock.now().toString(36)}${context.index === 0 ? "" : `.${context.index}`}`;
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
     this.#injector = new Injector(context.socketOf("queue"), context.clock);
-    this.#peers = peersOf(this.#auth, this.#injector);
+    this.#peers = peersOf(this.#auth, this.#injector, context.clock);
   }
 
   async listen(): Promise<void> {
@@ -118,9 +120,17 @@ const sharedOf = ({ connections, exempt }: Slice) => ({
 const wordFor = ({ implicitTls, hostname }: Door, why: Refusal): string =>
   implicitTls ? "" : notAdmitted(hostname, why).wire;
 
-function peersOf(auth: Caller, injector: Injector): Peers {
+function peersOf(auth: Caller, injector: Injector, clock: Clock): Peers {
+  const { life, entries } = limits.smtp.remembered;
+  const recipients = new Remembered<RecipientAnswer>({
+    clock,
+    life,
+    entries,
+    ask: (address) => auth.ask(recipient, { address }),
+    fleeting: ({ kind }) => kind !== "deliverable",
+  });
   return {
-    recipient: (address) => auth.ask(recipient, { address }),
+    recipient: (address) => recipients.get(address),
     login: (question) => auth.ask(login, question),
     begin: (session, envelope) => injector.begin(session, envelope),
   };
