@@ -29,6 +29,24 @@ test("a file holds what was written, however many chunks there are", async (cont
   assert.equal(readFileSync(at, "utf8"), all);
 });
 
+test("small and large writes come whole, and what fails is Trouble", async (context) => {
+  const at = path.join(directory(context), "f");
+  const file = await realDisk.create(at, 0o600);
+  let position = 0;
+  // on both sides of what is written on this thread
+  for (const size of [0, 1, 32 * 1024 - 1, 32 * 1024, 300_000]) {
+    await file.write([Buffer.alloc(size, "a"), Buffer.from("b")], position);
+    position += size + 1;
+  }
+  assert.equal(
+    readFileSync(at, "latin1").replaceAll(/a+/g, (run) => `${run.length}`),
+    "b1b32767b32768b300000b",
+  );
+  await file.close();
+  for (const size of [1, 300_000])
+    await assert.rejects(file.write([Buffer.alloc(size)], 0), { name: "Trouble", code: "EBADF" });
+});
+
 test("verbs say what is missing and what is there already", async (context) => {
   const at = directory(context);
   const file = path.join(at, "f");

@@ -61,12 +61,20 @@ type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 /** Callbacks instead of fs/promises: half the CPU on the queue's and local's hot path (no FileHandle objects). */
 function call<T>(operation: string, start: (done: Callback<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    start((error, value) => {
+    const done: Callback<T> = (error, value) => {
       if (error) reject(Trouble.from(operation, error));
       else resolve(value);
-    });
+    };
+    try {
+      start(done);
+    } catch (thrown) {
+      reject(Trouble.from(operation, thrown));
+    }
   });
 }
+
+/** Writes of less than this run on this thread: they fill the kernel's memory in less time than it takes to have another thread do it. */
+const QUICK = 32 * 1024;
 
 /** The most buffers one writev(2) takes. */
 const IOV_MAX = 1024;
@@ -118,12 +126,14 @@ class RealFile implements DiskFile {
 
   /** writev(2) may write less than asked (a full disk does so before it says ENOSPC). */
   async #writeSome(chunks: readonly Buffer[], position: number): Promise<number> {
+    const quick = chunks.reduce((sum, { length }) => sum + length, 0) < QUICK;
     let left = chunks;
     let written = 0;
     while (left.length > 0) {
-      const now = await call<number>(`write ${this.#path}`, (done) =>
-        fs.writev(this.#fd, left, position + written, (error, bytes) => done(error, bytes)),
-      );
+      const now = await call<number>(`write ${this.#path}`, (done) => {
+        if (quick) done(null, fs.writevSync(this.#fd, left, position + written));
+        else fs.writev(this.#fd, left, position + written, (error, bytes) => done(error, bytes));
+      });
       written += now;
       left = skip(left, now);
     }
