@@ -164,8 +164,10 @@ async function run(wanted: Wanted): Promise<void> {
     await pass(generator, server, { ...loadFor(wanted, WARM_UP.connections), ...WARM_UP });
   const cells: Cell[] = [];
   for (let round = 1; round <= wanted.rounds; round++) {
+    // nobody is always first: the turn before warms or burdens the machine for the next
+    const turns = round % 2 === 1 ? servers : servers.toReversed();
     for (const connections of wanted.connections) {
-      for (const server of servers) {
+      for (const server of turns) {
         const cell = await measure(generator, server, loadFor(wanted, connections));
         cells.push(cell);
         tell(`round ${round} of ${wanted.rounds}`, cell);

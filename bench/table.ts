@@ -29,6 +29,7 @@ export interface Shown {
 type Row = readonly string[];
 
 export function format(cells: readonly Cell[], shown: Shown): string {
+  // in the order of the first round
   const names = [...new Set(cells.map(({ server }) => server))];
   const counts = [...new Set(cells.map(({ connections }) => connections))];
   const peer = names.find((name) => name !== "kenro");
