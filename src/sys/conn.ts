@@ -29,8 +29,9 @@ export interface Stream {
   write(data: string | Buffer): Promise<void> | undefined;
   /** TLS as server. Bytes already received in clear must have been dealt with. Trouble when the handshake fails. */
   secure(keys: ServerTls): Promise<void>;
-  /** Sends what is left and closes; what the peer still sends is thrown away for a while, so that it can read that. */
-  end(): void;
+  /** Sends what is left and closes; what the peer still sends is thrown away for a while, so that it can read that. `peerIsDone`: it has
+   * said that it sends no more. */
+  end(peerIsDone?: boolean): void;
   /** Closes now. */
   destroy(): void;
 }
@@ -118,12 +119,15 @@ export class Conn implements Stream {
     return this.#upgrade(socket, "secureConnect", () => []);
   }
 
-  end(): void {
+  end(peerIsDone = false): void {
     const socket = this.#socket;
+    const done = peerIsDone || this.#ended;
     this.#kept = [];
     this.#ended = true;
     socket.removeListener("data", onData);
-    linger(socket, this.#clock);
+    // when all is sent, and TLS has no goodbye of its own to say, to close says the same as to shut down first
+    if (done && socket.writableLength === 0 && !(socket instanceof tls.TLSSocket)) socket.destroy();
+    else linger(socket, this.#clock);
     this.#wake();
   }
 

@@ -77,7 +77,7 @@ function call<T>(operation: string, start: (done: Callback<T>) => void): Promise
 const QUICK = 32 * 1024;
 
 /** The most buffers one writev(2) takes. */
-const IOV_MAX = 1024;
+export const IOV_MAX = 1024;
 
 class RealFile implements DiskFile {
   readonly #fd: number;
@@ -142,7 +142,7 @@ class RealFile implements DiskFile {
 }
 
 /** The chunks without their first `bytes` bytes. */
-function skip(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
+export function skip(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   let left = bytes;
   let first = 0;
   for (; first < chunks.length; first++) {

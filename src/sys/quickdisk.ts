@@ -3,7 +3,7 @@
 
 import fs from "node:fs";
 import { codeOf, Trouble } from "#base/problem.ts";
-import { type Disk, type DiskFile, realDisk } from "./disk.ts";
+import { type Disk, type DiskFile, IOV_MAX, realDisk, skip } from "./disk.ts";
 
 /** Runs it now; what it throws is Trouble. */
 function at<T>(operation: string, path: string, run: () => T): Promise<T> {
@@ -41,13 +41,12 @@ class QuickFile implements DiskFile {
 
   write(chunks: readonly Buffer[], position: number): Promise<void> {
     return at("write", this.#path, () => {
-      let place = position;
-      for (const chunk of chunks) {
+      let left = chunks;
+      for (let place = position; left.length > 0; ) {
         // a full disk writes less than asked before it says ENOSPC
-        for (let done = 0; done < chunk.length; ) {
-          done += fs.writeSync(this.#fd, chunk, done, chunk.length - done, place + done);
-        }
-        place += chunk.length;
+        const written = fs.writevSync(this.#fd, left.slice(0, IOV_MAX), place);
+        left = skip(left, written);
+        place += written;
       }
     });
   }

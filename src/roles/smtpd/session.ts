@@ -64,7 +64,7 @@ export class SmtpSession {
       reason = codeOf(thrown) === "timeout" ? "timeout" : "broken";
     } finally {
       endTransaction(this.#connection.session);
-      stream.end();
+      stream.end(reason === "quit");
       const { messages } = this.#connection;
       const ms = Math.round(clock.monotonic() - began);
       log.event("smtp_disconnect", { session: id, reason, messages, ms });
