@@ -10,7 +10,7 @@ const suites: Readonly<
 > = {
   unit: {
     globs: ["src/**/*.test.ts", "test/{support,tree,dialogs,fuzz,crash}/**/*.test.ts"],
-    flags: ["--test-isolation=none", "--test-timeout=60000"],
+    flags: ["--test-isolation=none", "--test-timeout=180000"],
   },
   flows: { globs: ["test/flows/**/*.test.ts"], flags: ["--test-concurrency=2", "--test-timeout=300000"] },
 };

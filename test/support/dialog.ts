@@ -101,7 +101,7 @@ export function rawBytes(text: string): Buffer {
 }
 
 /** Real time after which a silent server fails the dialog. */
-const PATIENCE = 5000;
+const PATIENCE = 20_000;
 
 /** Runs a dialog; an error's message begins with file:line. */
 export async function runDialog(dialog: Dialog, target: DialogTarget): Promise<void> {
