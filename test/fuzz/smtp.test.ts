@@ -37,7 +37,8 @@ const corpus = globSync(["smtp/*.dialog", "submission/*.dialog"], { cwd: folder 
   .sort()
   .flatMap((file) => readFileSync(path.join(folder, file), "utf8").split("\n"))
   .filter((line) => line.startsWith("C: ") && line.length < 200)
-  .map((line) => line.slice(3))
+  // one character for each byte
+  .map((line) => Buffer.from(line.slice(3)).toString("latin1"))
   // a session that says goodbye early shows little
   .filter((line) => !/^(?:quit|STARTTLS|POST)/i.test(line));
 
@@ -71,6 +72,16 @@ function mutated(random: Random, line: string): string {
   return text.replaceAll("\r\n", "");
 }
 
+/** BDAT with as many octets as it says: commands, garbage, or both. */
+function bdat(random: Random): string {
+  const octets = random.below(3) === 0 ? noise(random) : `${random.pick(corpus)}\r\n`;
+  const behind = random.pick(["", "", " LAST", " last", " FIRST"]);
+  return `BDAT ${octets.length}${behind}\r\n${octets}`;
+}
+
+const noise = (random: Random): string =>
+  String.fromCharCode(...Array.from({ length: random.below(40) }, () => random.below(256)));
+
 /** Complete replies in a text of the server: last lines, with a space behind the code. */
 function repliesOf(text: string): readonly string[] {
   assert.match(text, /^(?:[2-5]\d\d[ -][ -~]*\r\n)*$/, `not replies: ${JSON.stringify(text)}`);
@@ -90,6 +101,7 @@ class Fuzzed {
 
   async step(): Promise<void> {
     if (this.last.startsWith("354")) return this.#body();
+    if (this.#random.below(5) === 0) return this.say(bdat(this.#random), 1);
     const line = mutated(this.#random, this.#random.pick(corpus));
     // each LF ends a line, good or bad
     await this.say(`${line}\r\n`, line.split("\n").length);
@@ -152,12 +164,15 @@ for (const mode of ["mx", "submissions"]) {
 function stream(random: Random): Buffer {
   const parts: string[] = ["EHLO fuzz.test\r\n"];
   for (let steps = 5 + random.below(30); steps > 0; steps--) {
-    const kind = random.below(8);
+    const kind = random.below(11);
     if (kind === 0) parts.push("MAIL FROM:<b@far.test>\r\nRCPT TO:<ann@example.test>\r\nDATA\r\n");
     else if (kind === 1)
       parts.push(random.pick(["\r\n.\r\n", ".\r\n", "\n.\n", "\r.\r", "\r\n..\r\n", "\r\n.\r"]));
-    else if (kind === 2)
-      parts.push(String.fromCharCode(...Array.from({ length: 20 }, () => random.below(256))));
+    else if (kind === 2) parts.push(noise(random));
+    else if (kind === 3) parts.push("MAIL FROM:<b@far.test>\r\nRCPT TO:<ann@example.test>\r\n");
+    else if (kind < 6) parts.push(bdat(random));
+    // octets that are more or fewer than was said, or a size that cannot be read
+    else if (kind === 6) parts.push(mutated(random, bdat(random)));
     else parts.push(`${mutated(random, random.pick(corpus))}\r\n`);
   }
   return Buffer.from(parts.join(""), "latin1");
