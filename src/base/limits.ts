@@ -39,6 +39,8 @@ export const limits = {
     attribute: 255,
     /** Text of `smtp.contact`; with our own texts it fits into a line of 512 octets. */
     contact: 200,
+    /** Recipients of pipelined RCPT commands that are looked up at a time. */
+    lookups: 50,
     /** Bytes of pipelined commands kept while one is being answered. */
     pipelined: 64 * KiB,
     /** Waiting for a command: RFC 5321 §4.5.3.2.7: 5 minutes. */

@@ -75,3 +75,28 @@ test("a flawed line tells what it began with, and no more", () => {
   });
   assert.deepEqual(starts, ["BDAT 5", "BDAT 6", "BD\0T 7", "BDAT 888", ""]);
 });
+
+test("ahead() shows the lines that come, and takes none", () => {
+  for (const [input, wanted] of [
+    ["a\r\nb\r\nc", ["a", "b"]],
+    ["\r\n", [""]],
+    ["", []],
+    ["a", []],
+    ["a\r\nb\nc\r\n", ["a"]],
+    ["a\r\nb\0\r\nc\r\n", ["a"]],
+    ["a\r\nb\rc\r\nd\r\n", ["a"]],
+    ["a\r\n0123456789ab\r\nc\r\n", ["a"]],
+    ["\na\r\nb\r\n", []],
+  ] as const) {
+    const reader = new LineReader(12);
+    reader.push(Buffer.from(input));
+    const shown = () => Array.from(reader.ahead(), (line) => line.toString());
+    assert.deepEqual(shown(), wanted, JSON.stringify(input));
+    assert.deepEqual(shown(), wanted);
+    for (const line of wanted) assert.equal(reader.next()?.bytes.toString(), line);
+  }
+  const tainted = new LineReader(12);
+  tainted.push(Buffer.from("a\nb\r\nc\r\n"));
+  tainted.next();
+  assert.deepEqual([...tainted.ahead()], []);
+});

@@ -60,6 +60,19 @@ export class LineReader {
     return this.#cut(start, end);
   }
 
+  /** The lines that `next` will give, without taking them, up to the first one that is not complete or has a flaw. */
+  *ahead(): Generator<Buffer> {
+    let start = this.#at;
+    for (;;) {
+      const end = this.#kept.indexOf(LF, start);
+      if (end < 0 || this.#tainted || this.#dropped !== undefined || end + 1 - start > this.limit) return;
+      const ended = end > start && this.#kept[end - 1] === CR;
+      if (!ended || this.#flawIn(start, end - 1) !== undefined) return;
+      yield this.#kept.subarray(start, end - 1);
+      start = end + 1;
+    }
+  }
+
   /** Takes out what has not been read as lines: a body or literal follows, or it has to be thrown away. */
   rest(): Buffer {
     const rest = this.#kept.subarray(this.#at);

@@ -6,6 +6,7 @@ import { type Line, LineReader } from "#wire/lines.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { badLine, chunkTaken, replies } from "#wire/smtp/replies.ts";
 import { type Reply, refusalWire } from "#wire/smtp/reply.ts";
+import { lookAhead } from "./commands/rcpt.ts";
 import { Intake } from "./intake.ts";
 import { receive, receiveChunk, type Source } from "./receive.ts";
 import {
@@ -146,7 +147,12 @@ export class SmtpSession {
     const { verb, rest } = parseCommand(bytes);
     const run = verbs.get(verb);
     this.#command = verb === "AUTH" || !run ? verb : `${verb} ${rest}`;
-    if (run) return run(this.#connection, rest);
+    if (run) {
+      const answer = run(this.#connection, rest);
+      // behind its own question
+      if (verb === "RCPT") lookAhead(this.#connection, this.#lines.ahead());
+      return answer;
+    }
     return LIKE_BDAT.test(bytes.toString("latin1", 0, 8)) ? closing(replies.lostChunk) : replies.unknown;
   }
 

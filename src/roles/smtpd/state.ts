@@ -91,6 +91,8 @@ export interface Transaction {
   readonly wishes: Wishes;
   /** By address, in the order they came. */
   readonly recipients: Map<string, Recipient>;
+  /** Questions about recipients whose commands have come but not their turn, by address. */
+  readonly lookups: Map<string, Promise<RecipientAnswer>>;
   /** The message, when it comes in chunks and the first one is there. */
   intake: Intake | undefined;
   /** A chunk was refused: without it there is no message, whatever comes. */

@@ -39,6 +39,7 @@ export function beginTransaction(connection: Connection, { address, params }: Se
     sender: address,
     wishes,
     recipients: new Map(),
+    lookups: new Map(),
     intake: undefined,
     spoiled: false,
   };

@@ -1,8 +1,10 @@
 // RCPT: adds a recipient, when we deliver for its domain and it exists, or when one of our users sends the mail.
 
+import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
 import type { Recipient } from "#wire/envelope.ts";
+import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
 import { badRecipient, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
@@ -21,14 +23,36 @@ export function forwardPath(rest: string, connection: Connection): Result<Recipi
   return params.ok ? ok({ address: path.value.mailbox.address, ...params.value }) : params;
 }
 
+/**
+ * Asks about the recipients of commands that are waiting behind this one, all at once; each is answered in its turn. Nothing but time
+ * depends on it.
+ */
+export function lookAhead(connection: Connection, waiting: Iterable<Buffer>): void {
+  const lookups = connection.session.transaction?.lookups;
+  if (!lookups || lookups.size > 0) return;
+  for (const line of waiting) {
+    const { verb, rest } = parseCommand(line);
+    if (verb !== "RCPT" || lookups.size >= limits.smtp.lookups) return;
+    const recipient = forwardPath(rest, connection);
+    if (!recipient.ok || lookups.has(recipient.value.address)) continue;
+    const answer = connection.peers.recipient(recipient.value.address);
+    // who waits for it hears of it
+    answer.catch(() => {});
+    lookups.set(recipient.value.address, answer);
+  }
+}
+
 export async function addRecipient(connection: Connection, recipient: Recipient): Promise<Answer> {
   const { door, peers, session } = connection;
-  const recipients = session.transaction?.recipients;
-  if (!recipients) return replies.mailFirst;
+  const { transaction } = session;
+  if (!transaction) return replies.mailFirst;
+  const { recipients, lookups } = transaction;
   // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction
   if (recipients.size >= door.maxRecipients) return replies.tooManyRecipients;
   const { address } = recipient;
-  const answer = await peers.recipient(address);
+  const asked = lookups.get(address);
+  lookups.delete(address);
+  const answer = await (asked ?? peers.recipient(address));
   const refusal = recipientRefusal(answer, mayRelay(connection));
   if (refusal) return refusal;
   const before = recipients.get(address);
