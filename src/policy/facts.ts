@@ -59,7 +59,7 @@ export interface Access extends KnownVariables {
 }
 
 export interface Memory {
-  meet(client: Client): Promise<Remembered>;
+  meet(client: ClientFacts): Promise<Remembered>;
   /** Whether our users write to this address, or have taken mail from it. */
   correspondent(address: string): Promise<boolean>;
   greylist(client: string, sender: string, recipient: string): Promise<GreylistAnswer>;
@@ -82,12 +82,6 @@ export interface Listing {
   readonly text: string;
   /** Points; negative for allow lists. */
   readonly weight: number;
-}
-
-export interface Client {
-  readonly address: string;
-  /** It spoke before it was greeted. */
-  readonly early: boolean;
 }
 
 export interface FactsOf {
@@ -126,22 +120,27 @@ async function intime<T>(clock: Clock, finding: Promise<T>, late: T): Promise<T>
 
 export class ClientFacts {
   readonly address: string;
-  readonly early: boolean;
   readonly world: World;
+  /** It spoke when it should have listened; how. */
+  early: string | undefined;
 
-  constructor(world: World, client: Client) {
+  constructor(world: World, address: string) {
     this.world = world;
-    this.address = client.address;
-    this.early = client.early;
+    this.address = address;
   }
 
-  /** A program on this machine. */
+  /** A program on this machine: it needs no DNS to be known. */
   get isOurselves(): boolean {
-    return [...this.world.server.addresses].some((own) => sameAddress(own, this.address));
+    const { addresses } = this.world.server;
+    return this.address.startsWith("127.") || [...addresses].some((own) => sameAddress(own, this.address));
   }
 
   /** Reverse DNS, confirmed. */
   readonly name = once((): Promise<ClientName> => {
+    if (this.isOurselves) {
+      const names = ["localhost"];
+      return Promise.resolve({ kind: "verified", name: "localhost", names, verified: names });
+    }
     const finding = clientName(this.address, this.world.resolver);
     return intime(this.world.clock, finding, { kind: "later", why: "no answer in time" });
   });

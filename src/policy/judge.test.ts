@@ -43,7 +43,8 @@ const options = (given: Partial<Given> = {}, more: Partial<JudgeOptions> = {}): 
 
 async function judge(session: Session, given: JudgeOptions): Promise<readonly (Decision | undefined)[]> {
   const { ip = "192.0.2.10", helo = "mail.good.test", from = "x@good.test", to = ["ann@a.test"] } = session;
-  const judging = new Judge(given, { address: ip, early: session.early === true });
+  const judging = new Judge(given, ip);
+  if (session.early) judging.early("too soon");
   judging.hello(helo);
   judging.sender(from);
   const said: (Decision | undefined)[] = [];
@@ -223,7 +224,7 @@ test("the configuration knows every rule", () => {
 
 test("a refusal stands until what it is about changes", async () => {
   const given = options();
-  const judging = new Judge(given, { address: "192.0.2.10", early: false });
+  const judging = new Judge(given, "192.0.2.10");
   const ask = async () => (await judging.recipient("ann@a.test", 0))?.rule ?? "";
   judging.hello("1.2.3");
   judging.sender("x@good.test");
@@ -241,7 +242,7 @@ test("a refusal stands until what it is about changes", async () => {
 test("modes: what is observed is recorded and refuses nothing, what is off does not run", async () => {
   for (const mode of ["observe", "off"] as const) {
     const modes = new Map<string, Mode>([["hello-address", mode]]);
-    const judging = new Judge(options({}, { modes }), { address: "192.0.2.10", early: false });
+    const judging = new Judge(options({}, { modes }), "192.0.2.10");
     judging.hello("1.2.3");
     judging.sender("x@good.test");
     assert.equal(await judging.recipient("ann@a.test", 0), undefined);
@@ -279,7 +280,7 @@ test("behind a refusal nothing more is looked up, unless all is to be explained"
   await verdict({ helo: "1.2.3" }, options({ resolver }));
   const few = resolver.asked.length;
   const all = options({ resolver }, { all: true });
-  const judging = new Judge(all, { address: "192.0.2.77", early: false });
+  const judging = new Judge(all, "192.0.2.77");
   judging.hello("1.2.3");
   judging.sender("x@nowhere.test");
   const said = await judging.recipient("ann@a.test", 0);

@@ -6,15 +6,7 @@ import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { PolicySlice } from "#config/slice.ts";
 import { splitAddress } from "#wire/envelope.ts";
-import {
-  type Client,
-  ClientFacts,
-  type FactsOf,
-  HelloFacts,
-  RecipientFacts,
-  SenderFacts,
-  type World,
-} from "./facts.ts";
+import { ClientFacts, type FactsOf, HelloFacts, RecipientFacts, SenderFacts, type World } from "./facts.ts";
 import { stages } from "./stages.ts";
 import {
   type Mode,
@@ -95,13 +87,17 @@ export class Judge {
   readonly #outcomes = new Map<Stage, Promise<Outcome>>();
 
   /** Facts of the client begin to resolve. */
-  constructor(options: JudgeOptions, client: Client) {
+  constructor(options: JudgeOptions, address: string) {
     this.#options = options;
-    this.#client = new ClientFacts(options.world, client);
+    this.#client = new ClientFacts(options.world, address);
     void this.#client.name();
     void this.#client.memory();
-    void this.#client.listings();
-    this.#begin("connect", { client: this.#client });
+    if (!this.#client.isOurselves) void this.#client.listings();
+  }
+
+  /** It spoke when it should have listened; how. */
+  early(how: string): void {
+    this.#client.early = how;
   }
 
   /** The suffix that RELAYCLIENT gives the client's recipients ("" as a rule); undefined: it may not relay. */
@@ -109,15 +105,10 @@ export class Judge {
     return (await this.#client.access()).relayClient;
   }
 
-  /** What is to be said at once, before anything else: of clients that are banned or denied. */
-  async connected(): Promise<Decision | undefined> {
-    const { decision } = await this.#outcome("connect");
-    return decision?.now ? decision : undefined;
-  }
-
   hello(name: string): void {
     this.#hello = new HelloFacts(this.#client, name);
     this.#sender = undefined;
+    this.#begin("connect", { client: this.#client });
     this.#begin("hello", { client: this.#client, hello: this.#hello });
   }
 
@@ -125,9 +116,11 @@ export class Judge {
     const hello = this.#hello;
     if (!hello) return;
     this.#sender = new SenderFacts(this.#client, hello, address);
-    // nearly every session needs both
-    if (address !== "") void this.#sender.exchangers();
-    void this.#sender.spf();
+    if (!this.#client.isOurselves) {
+      // nearly every session needs both
+      if (address !== "") void this.#sender.exchangers();
+      void this.#sender.spf();
+    }
     this.#begin("sender", { client: this.#client, hello, sender: this.#sender });
   }
 

@@ -31,10 +31,7 @@ async function verdict({ ip, helo, from, to }: Recorded): Promise<string> {
     spf: async (question) =>
       findingOf(await checkMailFrom({ ...question, receiver: "mail.a.test" }, { resolver, clock }), resolver),
   });
-  const judge = new Judge(
-    { world, ...judgingBy(standard), trouble: (text) => assert.fail(text) },
-    { address: ip, early: false },
-  );
+  const judge = new Judge({ world, ...judgingBy(standard), trouble: (text) => assert.fail(text) }, ip);
   judge.hello(helo);
   judge.sender(from);
   const judged = judge.recipient(to, 0);

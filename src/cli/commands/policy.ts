@@ -67,10 +67,7 @@ export const explain: Run = async (call) => {
     listings: listingsBy(policy, { clock: systemClock, resolver, trouble: complain }),
     trouble: complain,
   });
-  const judge = new Judge(
-    { world, ...judgingBy(policy), all: true, trouble: complain },
-    { address: session.ip, early: false },
-  );
+  const judge = new Judge({ world, ...judgingBy(policy), all: true, trouble: complain }, session.ip);
   judge.hello(session.helo);
   judge.sender(session.from);
   let before = 0;

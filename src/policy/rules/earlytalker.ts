@@ -5,14 +5,14 @@ import { accept, reject, rule } from "../verdict.ts";
 export const earlyTalker = rule({
   id: "early-talker",
   stage: "connect",
-  meaning: "The client spoke before it was greeted.",
+  meaning: "The client spoke before it was greeted, or behind EHLO without waiting for the answer.",
   mode: "enforce",
   spares: "known",
   judge: ({ client }) =>
-    client.early
-      ? reject("Your server spoke before it was greeted", "bytes before the greeting", {
+    client.early === undefined
+      ? accept()
+      : reject("Your server does not wait for its turn to speak", client.early, {
           code: 554,
           enhanced: "5.5.1",
-        })
-      : accept(),
+        }),
 });
