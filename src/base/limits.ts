@@ -60,6 +60,8 @@ export const limits = {
     /** Recipients that auth found deliverable, and how long that is believed: not as long as the command that removes one takes to
      * start. */
     remembered: { entries: 10_000, life: 250 },
+    /** The same for whether a domain is one of ours. */
+    localDomains: { entries: 10_000, life: 5 * second },
   },
   remote: {
     /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */

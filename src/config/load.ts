@@ -73,15 +73,16 @@ const nameOf = (where: readonly string[]): string =>
 
 /** The session rules as smtpd and `kenro policy` take them. */
 export function policySliceOf({ policy }: Config): PolicySlice {
-  const {
+  const { observe, off, spared, lists } = policy;
+  return {
     observe,
     off,
-    reject_score: rejectScore,
-    suspicious_score: suspiciousScore,
     spared,
     lists,
-  } = policy;
-  return { observe, off, rejectScore, suspiciousScore, spared, lists };
+    rejectScore: policy.reject_score,
+    suspiciousScore: policy.suspicious_score,
+    greetDelay: policy.greet_delay,
+  };
 }
 
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
@@ -96,6 +97,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     ...acceptOf(config, directory, "smtp"),
     contact: config.smtp.contact,
     xclient: config.smtp.xclient,
+    policy: policySliceOf(config),
+    dnsServers: config.dns.servers,
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;
       if (kind === "pop3" || kind === "imap") return [];

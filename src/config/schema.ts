@@ -122,6 +122,13 @@ export const sections = {
         meaning: "Points at which a session is asked to come again later (greylisting).",
         seenBy: ["smtpd"],
       },
+      greet_delay: {
+        type: duration.pipe(z.int().max(60_000, "expected at most 1m")),
+        standard: "0s",
+        meaning:
+          "How long a client from outside waits for the greeting; who speaks before it is refused (early-talker). RFC 5321 lets clients wait for five minutes.",
+        seenBy: ["smtpd"],
+      },
       spared: {
         type: z.array(
           z

@@ -92,6 +92,8 @@ const policySlice = record({
   suspiciousScore: integer(1),
   spared: list(text(64)),
   lists: list(text(300)),
+  /** ms that a client waits for the greeting. */
+  greetDelay: integer(0),
 });
 
 export type PolicySlice = Shaped<typeof policySlice>;
@@ -104,6 +106,9 @@ export const smtpdSlice = record({
   contact: text(200),
   /** Networks that may use XCLIENT. */
   xclient: list(text(64)),
+  policy: policySlice,
+  /** Resolvers "address:port"; empty: the system's. */
+  dnsServers: list(text(64)),
 });
 
 export const authSlice = record({

@@ -37,6 +37,10 @@ export const events = {
   smtp_tls: { level: "debug", meaning: "the session is encrypted: version, cipher" },
   smtp_auth: { level: "info", meaning: "a client logged in or failed to: user, result" },
   smtp_reject: { level: "info", meaning: "a command was answered 4xx or 5xx: code, command, text" },
+  smtp_judged: {
+    level: "info",
+    meaning: "a rule of policy refused a recipient: session, ip, rule, code, what it saw",
+  },
   smtp_accept: {
     level: "info",
     meaning: "a message was accepted and is durable: session, id, sender, recipients, size",

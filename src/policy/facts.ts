@@ -65,6 +65,13 @@ export interface Memory {
   greylist(client: string, sender: string, recipient: string): Promise<GreylistAnswer>;
 }
 
+/** Remembers nobody. */
+export const forgetful: Memory = {
+  meet: async () => ({ ban: undefined, known: false, reputation: 0, guesses: 0 }),
+  correspondent: async () => false,
+  greylist: async () => ({ kind: "pass" }),
+};
+
 export interface Remembered {
   readonly ban: { readonly until: number; readonly why: string } | undefined;
   /** Wanted mail came from it before. */

@@ -95,6 +95,11 @@ export class Judge {
     if (!this.#client.isOurselves) void this.#client.listings();
   }
 
+  /** A program on this machine. */
+  get isOurselves(): boolean {
+    return this.#client.isOurselves;
+  }
+
   /** It spoke when it should have listened; how. */
   early(how: string): void {
     this.#client.early = how;

@@ -3,21 +3,13 @@ import test from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { checkMailFrom } from "#origin/spf.ts";
 import { FakeClock } from "#test/support/clock.ts";
+import { standardPolicy } from "#test/support/listeners.ts";
 import { policyWorld } from "#test/support/policyworld.ts";
 import { TableResolver } from "#test/support/table.ts";
 import { type Recorded, sessions } from "../../test/fixtures/sessions/sessions.ts";
 import { sessionZones } from "../../test/fixtures/sessions/zones.ts";
 import { Judge, judgingBy } from "./judge.ts";
 import { findingOf } from "./world.ts";
-
-const standard = {
-  observe: [],
-  off: [],
-  rejectScore: 10,
-  suspiciousScore: 7,
-  spared: ["postmaster"],
-  lists: [],
-};
 
 /** The verdict with the default configuration, and nobody remembered. */
 async function verdict({ ip, helo, from, to }: Recorded): Promise<string> {
@@ -31,7 +23,7 @@ async function verdict({ ip, helo, from, to }: Recorded): Promise<string> {
     spf: async (question) =>
       findingOf(await checkMailFrom({ ...question, receiver: "mail.a.test" }, { resolver, clock }), resolver),
   });
-  const judge = new Judge({ world, ...judgingBy(standard), trouble: (text) => assert.fail(text) }, ip);
+  const judge = new Judge({ world, ...judgingBy(standardPolicy), trouble: (text) => assert.fail(text) }, ip);
   judge.hello(helo);
   judge.sender(from);
   const judged = judge.recipient(to, 0);

@@ -112,7 +112,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     user: "smtp",
     groups: [],
     network: "accept",
-    reads: [],
+    reads: ["rules"],
     writes: [],
     answers: [],
     processes: "smtpd",

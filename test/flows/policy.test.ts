@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
+import { converse, eventually, World } from "#test/support/world.ts";
 import { startZone } from "#test/support/zone.ts";
 import { sessionZones } from "../fixtures/sessions/zones.ts";
 
@@ -72,4 +73,64 @@ test("policy explain says what each rule sees, and the verdict of the contract",
     ["--helo", ""],
   ])
     await assert.rejects(explain("192.0.2.10", "mail.shop.test", "info@shop.test", ...missing), { code: 2 });
+});
+
+test("the server judges while the client is connected: who is refused learns why, who is wanted gets in", async (context) => {
+  const zone = await startZone(sessionZones());
+  context.after(() => zone.close());
+  const world = await World.start(context, (toml) =>
+    toml
+      .replace(/^servers = .*$/m, `servers = ["${zone.server}"]`)
+      .replace(/^xclient = .*$/m, 'xclient = ["127.0.0.0/8"]')
+      .replace(/^greet_delay = .*$/m, 'greet_delay = "1s"'),
+  );
+  // a proxy of ours says who the client is
+  const send = (ip: string, helo: string, from: string, to = "ann@a.test") =>
+    converse(
+      world.port(25),
+      [
+        "EHLO proxy",
+        `XCLIENT ADDR=${ip.includes(":") ? `IPV6:${ip}` : ip}`,
+        `HELO ${helo}`,
+        `MAIL FROM:<${from}>`,
+        `RCPT TO:<${to}>`,
+        "DATA",
+        `Subject: from ${ip}`,
+        "",
+        "x",
+        ".",
+        "QUIT",
+        "",
+      ].join("\r\n"),
+      30_000,
+    );
+  const line = ["192.0.2.77", "dsl-192-0-2-77.dyn.isp.test", "x@other.test"] as const;
+  const refused = await send(...line);
+  const [, session = ""] = /^550 5\.7\.1 .*\(client-dynamic\) \[(\S+)\]/m.exec(refused) ?? [];
+  assert.notEqual(session, "", refused);
+  await eventually(() => /rule=client-dynamic .*dsl-192-0-2-77/.test(world.kenro(["log", "--id", session])));
+  assert.match(await send(...line, "postmaster@a.test"), /250 2\.0\.0 Queued/, "who is refused may ask");
+  assert.match(await send("192.0.2.10", "mail.shop.test", "info@shop.test"), /250 2\.0\.0 Queued/);
+  await eventually(() =>
+    world
+      .delivered("ann")
+      .some((file) => /^Subject: from 192\.0\.2\.10$/m.test(fs.readFileSync(file, "latin1"))),
+  );
+  // adding a rule is creating a file
+  const database = path.join(world.dir, "rules/badmailfromdir");
+  fs.mkdirSync(database);
+  fs.writeFileSync(path.join(database, "@shop.test"), "");
+  assert.match(
+    await send("192.0.2.10", "mail.shop.test", "info@shop.test"),
+    /^553 5\.7\.1 .*\(sender-listed\)/m,
+  );
+  // RELAYCLIENT lets a client send to anybody
+  const far = ["192.0.2.11", "mail.club.test", "board@club.test", "far@other.test"] as const;
+  assert.match(await send(...far), /^550 5\.7\.1 /m);
+  fs.writeFileSync(
+    path.join(world.dir, "rules/smtp.rules"),
+    '192.0.2.11:allow,RELAYCLIENT=""\n192.0.2.12:deny\n',
+  );
+  assert.match(await send(...far), /250 2\.0\.0 Queued/);
+  assert.match(await send("192.0.2.12", "server.local", "praxis@dentist.test"), /^554 5\.7\.1 .*\(access\)/m);
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { limits } from "#base/limits.ts";
-import type { BoundsSlice, CertificateSlice, SliceOf, SmtpListener } from "#config/slice.ts";
+import type { BoundsSlice, CertificateSlice, PolicySlice, SliceOf, SmtpListener } from "#config/slice.ts";
 
 const keys = path.resolve(import.meta.dirname, "../fixtures/keys");
 
@@ -57,3 +57,14 @@ export function gateListener(
 ): GateListener {
   return { name, sockets: [name], tls: "starttls", proxy: [], bounds: boundsOf("gate"), ...changes };
 }
+
+/** The session rules as kenro.toml has them without a word of its owner's. */
+export const standardPolicy: PolicySlice = {
+  observe: [],
+  off: [],
+  spared: ["postmaster", "abuse"],
+  lists: [],
+  rejectScore: 10,
+  suspiciousScore: 7,
+  greetDelay: 0,
+};

@@ -2,18 +2,18 @@
 
 import type { Clock } from "#base/clock.ts";
 import type { DatabaseName } from "#policy/databases.ts";
-import type { Access, Memory, SpfFinding, SpfQuestion, World } from "#policy/facts.ts";
+import {
+  type Access,
+  forgetful,
+  type Memory,
+  type SpfFinding,
+  type SpfQuestion,
+  type World,
+} from "#policy/facts.ts";
 import { starterPatterns } from "#policy/feeds/starter.ts";
 import { parsePatterns } from "#policy/names.ts";
 import { knownVariables } from "#policy/tcprules/variables.ts";
 import type { Resolver } from "#sys/resolver.ts";
-
-/** Nobody is remembered. */
-export const blank: Memory = {
-  meet: async () => ({ ban: undefined, known: false, reputation: 0, guesses: 0 }),
-  correspondent: async () => false,
-  greylist: async () => ({ kind: "pass" }),
-};
 
 export interface Given {
   readonly clock: Clock;
@@ -49,7 +49,7 @@ export function policyWorld(given: Given): World {
       isLocal: async (domain) => domain.toLowerCase() === "a.test",
     },
     access: async () => access,
-    memory: { ...blank, ...given.memory },
+    memory: { ...forgetful, ...given.memory },
     listings: given.listings ?? (async () => []),
     spf: given.spf ?? (async () => none),
   };

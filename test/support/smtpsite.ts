@@ -16,7 +16,7 @@ import { answerInjections } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { recipient } from "#talk/lookup.ts";
 import type { DialogClient } from "./dialog.ts";
-import { smtpListener, testCertificate } from "./listeners.ts";
+import { smtpListener, standardPolicy, testCertificate } from "./listeners.ts";
 import { freePort } from "./loopback.ts";
 
 type Slice = SliceOf<"smtpd">;
@@ -61,6 +61,8 @@ export class SmtpSite {
       xclient: [],
       connections: 1000,
       exempt: [],
+      policy: standardPolicy,
+      dnsServers: [],
       ...options.slice,
       listeners,
     };

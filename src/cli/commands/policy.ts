@@ -3,7 +3,7 @@
 import net from "node:net";
 import { systemClock } from "#base/clock.ts";
 import { loadConfig, policySliceOf } from "#config/load.ts";
-import type { Memory } from "#policy/facts.ts";
+import { forgetful } from "#policy/facts.ts";
 import { type Decision, Judge, judgingBy, type StageRecord } from "#policy/judge.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
@@ -14,13 +14,6 @@ import { type Call, complain, print, printJson, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
 import { Refusal, usage } from "../exit.ts";
 import { table } from "../text.ts";
-
-/** What the server remembers of senders is asked of no made-up session. */
-const nobody: Memory = {
-  meet: async () => ({ ban: undefined, known: false, reputation: 0, guesses: 0 }),
-  correspondent: async () => false,
-  greylist: async () => ({ kind: "pass" }),
-};
 
 interface Made {
   readonly ip: string;
@@ -63,7 +56,8 @@ export const explain: Run = async (call) => {
       addresses: ownAddresses(),
       isLocal: async (domain) => domains.has(domain.toLowerCase()),
     },
-    memory: nobody,
+    // what the server remembers of senders is of no use to a made-up session
+    memory: forgetful,
     listings: listingsBy(policy, { clock: systemClock, resolver, trouble: complain }),
     trouble: complain,
   });

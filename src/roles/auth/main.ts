@@ -56,6 +56,7 @@ export class Auth {
           const { kind } = directory.find(address);
           return { kind: kind === "account" ? "deliverable" : kind };
         }),
+        on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) })),
       ],
       gate: [on(login, (question) => this.#login("gate", question))],
       reader: [

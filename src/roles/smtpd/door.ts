@@ -32,7 +32,11 @@ function tlsOf(
   return context;
 }
 
-function doorOf({ hostname, contact, xclient }: Slice, listener: Listener, tls: ServerTls | undefined): Door {
+function doorOf(
+  { hostname, contact, xclient, policy }: Slice,
+  listener: Listener,
+  tls: ServerTls | undefined,
+): Door {
   return {
     ...listener,
     implicitTls: listener.tls === "implicit",
@@ -44,5 +48,6 @@ function doorOf({ hostname, contact, xclient }: Slice, listener: Listener, tls: 
     helo: helo(hostname),
     contact,
     xclient: new Networks(xclient),
+    greetDelay: policy.greetDelay,
   };
 }

@@ -5,6 +5,7 @@ import { type Clock, pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
+import { forgetful } from "#policy/facts.ts";
 import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
 import { connectionsFor } from "#sys/files.ts";
@@ -17,8 +18,9 @@ import { Remembered } from "#talk/remembered.ts";
 import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
 import { doorsOf } from "./door.ts";
+import { judgesBy } from "./policy.ts";
 import { SmtpSession } from "./session.ts";
-import { type Door, newConnection, type Peers } from "./state.ts";
+import { type Door, newConnection, type Peers, type SessionJudge } from "./state.ts";
 
 /** How long bodies under way may go on after the role was told to stop; less than boot.ts gives the role. */
 const STOP_PATIENCE = 8000;
@@ -43,6 +45,7 @@ class Smtpd implements Running<"smtpd"> {
   /** Makes the ids of sessions of one life differ from those of another. */
   readonly #life: string;
   #count = 0;
+  #judges: (address: string) => SessionJudge;
   #doors: ReadonlyMap<string, Door>;
   #shared: ReturnType<typeof sharedOf>;
 
@@ -55,7 +58,9 @@ class Smtpd implements Running<"smtpd"> {
     this.#life = `s${context.clock.now().toString(36)}${context.index === 0 ? "" : `.${context.index}`}`;
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
     this.#injector = new Injector(context.socketOf("queue"), context.clock);
-    this.#peers = peersOf(this.#auth, this.#injector, context.clock);
+    this.#judges = this.#judgesFor(context.slice);
+    const judge = (address: string) => this.#judges(address);
+    this.#peers = { ...peersOf(this.#auth, this.#injector, context.clock), judge };
   }
 
   async listen(): Promise<void> {
@@ -89,6 +94,12 @@ class Smtpd implements Running<"smtpd"> {
     }
     this.#doors = new Map([...this.#doors, ...doors]);
     this.#shared = sharedOf(slice);
+    this.#judges = this.#judgesFor(slice);
+  }
+
+  #judgesFor(slice: Slice): (address: string) => SessionJudge {
+    const { clock, log } = this.#context;
+    return judgesBy(slice, { clock, log, auth: this.#auth, memory: forgetful });
   }
 
   async stop(): Promise<void> {

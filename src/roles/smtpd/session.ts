@@ -85,6 +85,8 @@ export class SmtpSession {
   async #serve(): Promise<Reason> {
     const { door } = this.#connection;
     if (door.implicitTls && !(await this.#secure())) return "tls";
+    const gone = await this.#holdGreeting();
+    if (gone) return gone;
     this.#out = door.greeting.wire;
     this.#rearm();
     for (;;) {
@@ -92,6 +94,19 @@ export class SmtpSession {
       const ended = line === undefined ? await this.#more() : await this.#turn(line);
       if (ended) return ended;
     }
+  }
+
+  /** Lets a client from outside wait for the greeting: who speaks meanwhile speaks too early. */
+  async #holdGreeting(): Promise<Reason | undefined> {
+    const { door, judge, stream } = this.#connection;
+    if (!judge || door.greetDelay === 0 || door.implicitTls || judge.isOurselves) return undefined;
+    const read = stream.read(door.greetDelay);
+    const early = await (read instanceof Promise ? read.catch(timeoutOrThrow) : read);
+    if (early === undefined) return "gone";
+    if (early === "timeout") return undefined;
+    judge.early("bytes before the greeting");
+    this.#lines.push(early);
+    return undefined;
   }
 
   /** One line and its answer. No promise unless the answer is one. */
@@ -151,6 +166,8 @@ export class SmtpSession {
       const answer = run(this.#connection, rest);
       // behind its own question
       if (verb === "RCPT") lookAhead(this.#connection, this.#lines.ahead());
+      // RFC 2920 §3.1: what we offer is known only behind the answer
+      if (verb === "EHLO" && this.#lines.pending > 0) this.#connection.judge?.early("commands behind EHLO");
       return answer;
     }
     return LIKE_BDAT.test(bytes.toString("latin1", 0, 8)) ? closing(replies.lostChunk) : replies.unknown;

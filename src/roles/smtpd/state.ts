@@ -5,6 +5,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Networks } from "#base/network.ts";
 import type { SmtpListener } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
+import type { Judge } from "#policy/judge.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { ServerTls } from "#sys/tls.ts";
 import type { Injection } from "#talk/inject.ts";
@@ -14,11 +15,16 @@ import type { Envelope, Recipient } from "#wire/envelope.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import type { Intake } from "./intake.ts";
 
+/** Judges one client's session by the rules of policy; see Judge. */
+export type SessionJudge = Pick<Judge, "early" | "hello" | "sender" | "recipient" | "relays" | "isOurselves">;
+
 /** The other roles, as far as a session needs them; tests bring their own. All reject with Trouble when they are away. */
 export interface Peers {
   recipient(address: string): Promise<RecipientAnswer>;
   login(question: Login): Promise<LoginAnswer>;
   begin(session: string, envelope: Envelope): Promise<Injection>;
+  /** For a client whose mail is judged; tests may do without. */
+  judge?(address: string): SessionJudge;
 }
 
 /** What a listener is, and what is settled for all its connections: its rules from the configuration, and what follows from them.
@@ -38,6 +44,8 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly contact: string;
   /** Proxies that may say for whom they speak (XCLIENT). */
   readonly xclient: Networks;
+  /** ms that a client from outside waits for the greeting. */
+  readonly greetDelay: number;
 }
 
 /** Who is served: the peer, or whom a proxy speaks for. */
@@ -57,6 +65,8 @@ export interface Connection {
   readonly clock: Clock;
   readonly log: Logger;
   client: Client;
+  /** Undefined: nobody judges here (submission, lan). */
+  judge: SessionJudge | undefined;
   session: Session;
   errors: number;
   /** Commands since the last message that send no mail. */
@@ -117,7 +127,16 @@ export function newConnection(
 ): Connection {
   const { address, port } = given.stream;
   const counts = { errors: 0, junk: 0, temporary: 0, failedLogins: 0, transactions: 0, messages: 0 };
-  return { ...given, ...counts, client: { address, port, name: "" }, session: newSession() };
+  const judge = judgeFor(given, address);
+  return { ...given, ...counts, client: { address, port, name: "" }, judge, session: newSession() };
+}
+
+/** Only strangers are judged: users log in, and a lan listener has its own. */
+export function judgeFor(
+  { door, peers }: Pick<Connection, "door" | "peers">,
+  address: string,
+): SessionJudge | undefined {
+  return door.class === "mx" ? peers.judge?.(address) : undefined;
 }
 
 /** What a verb answers: a reply, and what happens next when it is not the next command. */

@@ -43,6 +43,8 @@ export function makeDirectories(owners: Owners): void {
   directory(".", PASS);
   directory("run", PASS);
   directory("run/supervisor", PASS);
+  // the site's; roles only read them
+  directory("rules", 0o755);
   for (const role of roleNames) {
     const row = roles[role];
     directory(`run/${role}`, PASS);

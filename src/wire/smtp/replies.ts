@@ -189,3 +189,11 @@ export const badRecipient = (problem: PathProblem): Reply => recipientProblems[p
 export const badParams = (why: string): Reply => reply(501, "5.5.4", why);
 /** RFC 5321 §4.1.1.11. */
 export const unknownParam = (keyword: string): Reply => reply(555, "5.5.4", `Unknown parameter ${keyword}`);
+
+/** What a rule of policy says, with the rule's id: who is refused can quote it, and the administrator finds it in docs/policy.md. */
+export const judged = (said: {
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+  readonly rule: string;
+}): Reply => reply(said.code, said.enhanced, `${said.text} (${said.rule})`);

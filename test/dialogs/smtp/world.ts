@@ -13,7 +13,7 @@ import type { Stream } from "#sys/conn.ts";
 import type { Injection, InjectResult } from "#talk/inject.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
 import type { DialogTarget, Given } from "#test/support/dialog.ts";
-import { smtpListener, testCertificate } from "#test/support/listeners.ts";
+import { smtpListener, standardPolicy, testCertificate } from "#test/support/listeners.ts";
 import { loopbackClient, serveLoopback } from "#test/support/loopback.ts";
 import { type MemoryClient, memoryPair } from "#test/support/memory.ts";
 import { type Envelope, splitAddress } from "#wire/envelope.ts";
@@ -152,6 +152,8 @@ function doorOf(given: Given): Door {
     xclient: given["xclient"] === "yes" ? ["192.0.2.7", "127.0.0.0/8"] : [],
     connections: 100,
     exempt: [],
+    policy: standardPolicy,
+    dnsServers: [],
   } as const;
   return doorsOf(slice).get("it") as Door;
 }

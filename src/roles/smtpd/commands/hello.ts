@@ -18,5 +18,6 @@ export function greet(connection: Connection, name: string, extended: boolean): 
   const { session, door } = connection;
   endTransaction(session);
   session.hello = { name, extended };
+  connection.judge?.hello(name);
   return extended ? offer(connection) : door.helo;
 }

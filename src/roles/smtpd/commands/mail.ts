@@ -34,6 +34,7 @@ export function beginTransaction(connection: Connection, { address, params }: Se
   if (session.account && address !== "" && !session.account.addresses.has(foldAddress(address)))
     return replies.notYourAddress;
   connection.transactions++;
+  connection.judge?.sender(address);
   const { wishes } = params;
   session.transaction = {
     sender: address,

@@ -2,14 +2,15 @@
 
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
+import type { Decision } from "#policy/judge.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
 import type { Recipient } from "#wire/envelope.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
-import { badRecipient, replies } from "#wire/smtp/replies.ts";
+import { badRecipient, judged, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { readRcptParams } from "../parameters.ts";
-import type { Answer, Connection } from "../state.ts";
+import { type Answer, type Connection, closing } from "../state.ts";
 
 export function forwardPath(rest: string, connection: Connection): Result<Recipient, Reply> {
   const [prefix = ""] = /^to: */i.exec(rest) ?? [];
@@ -52,17 +53,33 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   const { address } = recipient;
   const asked = lookups.get(address);
   lookups.delete(address);
-  const answer = await (asked ?? peers.recipient(address));
-  const refusal = recipientRefusal(answer, mayRelay(connection));
+  const [answer, decision, relay] = await Promise.all([
+    asked ?? peers.recipient(address),
+    connection.judge?.recipient(address, recipients.size),
+    mayRelay(connection),
+  ]);
+  // first: who is refused anyway need not learn which addresses there are
+  if (decision) return refusedBy(connection, decision);
+  const refusal = recipientRefusal(answer, relay);
   if (refusal) return refusal;
   const before = recipients.get(address);
   recipients.set(address, before ? together(before, recipient) : recipient);
   return replies.recipientOk;
 }
 
-/** Our users, and on a lan listener whom it serves: also when a proxy has said who that is. */
-const mayRelay = ({ session, door, client }: Connection): boolean =>
-  session.account !== undefined || door.serves?.has(client.address) === true;
+/** The refusal of a rule. */
+function refusedBy({ log, id, client }: Connection, decision: Decision): Answer {
+  const { rule, code, evidence, now } = decision;
+  log.event("smtp_judged", { session: id, ip: client.address, rule, code, evidence });
+  const refusal = judged(decision);
+  return now ? closing(refusal) : refusal;
+}
+
+/** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. */
+async function mayRelay({ session, door, client, judge }: Connection): Promise<boolean> {
+  if (session.account !== undefined || door.serves?.has(client.address) === true) return true;
+  return (await judge?.relays()) !== undefined;
+}
 
 /** Who is named twice gets one copy; reports are sent on every occasion that either wanted. */
 function together(before: Recipient, again: Recipient): Recipient {

@@ -6,7 +6,7 @@ import { foldAddress } from "#wire/smtp/path.ts";
 import { badParams } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { type Claims, parseXclient } from "#wire/smtp/xclient.ts";
-import { type Answer, type Connection, newSession } from "../state.ts";
+import { type Answer, type Connection, judgeFor, newSession } from "../state.ts";
 
 export function claims(rest: string): Result<Claims, Reply> {
   const found = parseXclient(rest);
@@ -21,8 +21,10 @@ export function speakFor(connection: Connection, said: Claims): Answer {
     port: said.port === undefined ? before.port : Number(said.port),
     name: said.name ?? before.name,
   };
+  connection.judge = judgeFor(connection, connection.client.address);
   const session = newSession();
   // PROTO and HELO come first or together; EHLO is usually said once more
+  if (said.hello) connection.judge?.hello(said.hello);
   if (said.hello) session.hello = { name: said.hello, extended: said.protocol === "ESMTP" };
   // whom the proxy has let in, we let in
   if (said.login) session.account = { name: said.login, addresses: new Set([foldAddress(said.login)]) };

@@ -1,0 +1,58 @@
+// The rules of policy as smtpd runs them: their world, made of this role's resolver, files and peers.
+
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import type { SliceOf } from "#config/slice.ts";
+import type { Logger } from "#log/logger.ts";
+import type { Memory } from "#policy/facts.ts";
+import { Judge, type JudgeOptions, judgingBy } from "#policy/judge.ts";
+import { listingsBy, openWorld } from "#policy/world.ts";
+import { ownAddresses } from "#sys/addresses.ts";
+import { realDisk } from "#sys/disk.ts";
+import { NetworkResolver } from "#sys/resolver.ts";
+import type { Caller } from "#talk/caller.ts";
+import { isLocal } from "#talk/lookup.ts";
+import { Remembered } from "#talk/remembered.ts";
+
+/** Below the data directory. */
+const RULES = "rules";
+
+export interface PolicyOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly auth: Caller;
+  readonly memory: Memory;
+}
+
+/** Makes a judge for each client, as the slice says. */
+export function judgesBy(
+  slice: SliceOf<"smtpd">,
+  { clock, log, auth, memory }: PolicyOptions,
+): (address: string) => Judge {
+  const trouble = (text: string) => log.event("trouble", { text });
+  const resolver = new NetworkResolver({ servers: slice.dnsServers, clock });
+  const { life, entries } = limits.smtp.localDomains;
+  const domains = new Remembered<boolean>({
+    clock,
+    life,
+    entries,
+    ask: async (domain) => (await auth.ask(isLocal, { domain })).local,
+    fleeting: () => false,
+  });
+  const world = openWorld({
+    clock,
+    disk: realDisk,
+    directory: RULES,
+    resolver,
+    memory,
+    server: {
+      hostname: slice.hostname,
+      addresses: ownAddresses(),
+      isLocal: (domain) => domains.get(domain.toLowerCase()),
+    },
+    listings: listingsBy(slice.policy, { clock, resolver, trouble }),
+    trouble,
+  });
+  const options: JudgeOptions = { world, ...judgingBy(slice.policy), trouble };
+  return (address) => new Judge(options, address);
+}
