@@ -142,9 +142,9 @@ function parseIp4(rest: string): Mechanism | undefined {
 const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
 
 function parseIp6(rest: string): Mechanism | undefined {
-  const [, address = "", length] = /^:([0-9a-f:.]*:[0-9a-f:.]*)(?:\/(\d+))?$/i.exec(rest) ?? [];
+  const [, address = "", length] = /^:([0-9a-f:.]*)(?:\/(\d+))?$/i.exec(rest) ?? [];
   const [bytes, bits] = [addressBytes(address), prefixLength(length, 128)];
-  if (!bytes || bits === undefined) return undefined;
+  if (!bytes || bits === undefined || !address.includes(":")) return undefined;
   // a mapped address stays an IPv6 one here: with a short prefix it stands for all of IPv6
   return { kind: "ip", network: bytes.length === 4 ? Buffer.concat([MAPPED, bytes]) : bytes, bits };
 }
