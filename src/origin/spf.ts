@@ -85,7 +85,7 @@ async function check(
   if (!bytes) return { ...common, result: "none", why: `"${question.address}" is no address` };
   // RFC 7208 §4.3
   const labels = domain.split(".");
-  if (targetName(domain) === undefined || labels.length < 2 || !isTopLabel(labels.at(-1) ?? ""))
+  if (targetName(domain) !== domain || labels.length < 2 || !isTopLabel(labels.at(-1) ?? ""))
     return { ...common, result: "none", why: "no domain name" };
   const evaluation = new Evaluation(bytes, valuesOf({ ...question, domain }, bytes, world.clock), world);
   const verdict = await evaluation.run(domain);
