@@ -274,5 +274,10 @@ export const limits = {
     /** Unanswered questions that switch a list off; an answer takes back half a one. */
     failures: 5,
   },
+  results: {
+    /** Characters of a comment or reason in Authentication-Results; of a property's value, which no address exceeds. */
+    text: 200,
+    value: 512,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { limits } from "#base/limits.ts";
+import { anyText } from "#test/support/texts.ts";
 import { codeFlaw, countsCode, parseListEntries, parseListEntry } from "./dnsblentry.ts";
 
 type Row = [text: string, zone: string, of: "addresses" | "domains", weight: number, canary?: string];
@@ -159,7 +160,7 @@ test("parseListEntry() answers any text", () => {
     "none",
   );
   const texts = fc.oneof(
-    fc.string({ unit: "binary" }),
+    anyText(),
     fc.array(piece, { maxLength: 12 }).map((all) => all.join("")),
   );
   fc.assert(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { anyText } from "#test/support/texts.ts";
 import { isSpf, type MacroString, parseMacros, parseSpf } from "./spf.ts";
 
 const spf: readonly [text: string, is: boolean][] = [
@@ -181,7 +182,7 @@ test("parseSpf() answers any text with a record or one printable sentence", () =
     "\u00e9",
   );
   const texts = fc.oneof(
-    fc.string({ unit: "binary" }),
+    anyText(),
     fc.array(piece, { maxLength: 30 }).map((all) => all.join("")),
   );
   fc.assert(
