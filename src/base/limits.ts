@@ -202,6 +202,8 @@ export const limits = {
   dns: {
     timeout: 5 * second,
     attempts: 3,
+    /** Servers that are asked in turn. */
+    servers: 3,
     records: 500,
     /** Answers are kept at most this long; "there is none" shorter, "later" never. */
     cacheEntries: 10_000,

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import test, { type TestContext } from "node:test";
+import { decode, encode } from "dns-packet";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { FakeClock } from "#test/support/clock.ts";
+import { freePort } from "#test/support/loopback.ts";
 import { startZone, type Zones } from "#test/support/zone.ts";
 import { NetworkResolver, type Resolver } from "./resolver.ts";
 
@@ -132,6 +135,93 @@ test("an answer is kept as long as it lives, at most a minute, and none shorter"
   assert.deepEqual([await long(), await none()], [0, 1]);
   clock.jump(clock.now() + limits.dns.cacheFor + 1);
   assert.equal(await long(), 1);
+});
+
+const odd: Zones = {
+  "bounce+ann=example.net.example.org": {
+    A: ["127.0.0.2", "127.0.0.3"],
+    AAAA: ["2001:db8::1"],
+    TXT: ["v=spf1 -all", ["a", "\u00e9"]],
+    MX: ["10 mx.example.org", "0 ."],
+  },
+  "alias!.example.org": { CNAME: "Bounce+ann=example.net.example.org" },
+  "loop!.example.org": { CNAME: "loop!.example.org" },
+  "empty!.example.org": {},
+  "fail!.example.org": "servfail",
+  "refused!.example.org": "refused",
+  "silent!.example.org": "silent",
+  "garbage!.example.org": "garbage",
+  "many!.example.org": { A: Array.from({ length: 700 }, (_, n) => `10.1.${n >> 8}.${n & 255}`) },
+};
+
+test("names that no host has are asked for all the same", async (context) => {
+  const { resolver, zone, clock } = await resolverFor(context, odd);
+  const name = "bounce+ann=example.net.example.org";
+  assert.deepEqual(await resolver.a(name), found("127.0.0.2", "127.0.0.3"));
+  assert.deepEqual(await resolver.a("BOUNCE+ann=Example.net.example.org."), found("127.0.0.2", "127.0.0.3"));
+  assert.deepEqual(await resolver.aaaa(name), found("2001:db8::1"));
+  assert.deepEqual(await resolver.txt(name), found("v=spf1 -all", "a\u00c3\u00a9"));
+  assert.deepEqual(
+    await resolver.mx(name),
+    found({ preference: 10, exchange: "mx.example.org" }, { preference: 0, exchange: "" }),
+  );
+  assert.deepEqual(await resolver.a("alias!.example.org"), found("127.0.0.2", "127.0.0.3"));
+  assert.deepEqual(await resolver.a("empty!.example.org"), { kind: "none" });
+  assert.deepEqual(await resolver.a("gone!.example.org"), { kind: "none" });
+  const many = await resolver.a("many!.example.org");
+  assert.equal(many.kind === "found" && many.records.length, limits.dns.records);
+  assert.ok(zone.asked.includes("tcp A many!.example.org"));
+  // and kept like any other
+  const asked = zone.asked.length;
+  await resolver.a(name);
+  assert.equal(zone.asked.length, asked);
+  clock.jump(clock.now() + limits.dns.cacheFor + 1);
+  await resolver.a(name);
+  assert.equal(zone.asked.length, asked + 1);
+});
+
+test("what goes wrong with such a name is later too", async (context) => {
+  const { zone } = await resolverFor(context, odd);
+  const [clock, timeout, attempts] = [systemClock, 100, 2];
+  const resolver = new NetworkResolver({ servers: [zone.server], clock, timeout, attempts });
+  for (const name of ["fail", "refused", "silent", "garbage", "loop"])
+    assert.equal((await resolver.a(`${name}!.example.org`)).kind, "later", name);
+  assert.equal(zone.asked.filter((question) => question === "A silent!.example.org").length, attempts);
+  const closed = `127.0.0.1:${await freePort()}`;
+  const both = new NetworkResolver({ servers: [closed, zone.server], clock, timeout, attempts: 1 });
+  assert.equal((await both.a("alias!.example.org")).kind, "found");
+  const none = new NetworkResolver({ servers: [closed], clock, timeout, attempts: 1 });
+  assert.equal((await none.a("alias!.example.org")).kind, "later");
+});
+
+test("an answer to another question is nobody's", async (context) => {
+  const socket = createSocket("udp4");
+  context.after(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  socket.on("message", (bytes, from) => {
+    const query = decode(bytes);
+    const { id, questions } = query;
+    const name = questions[0]?.name ?? "";
+    const send = (over: object, owner: string, data: string) => {
+      const answers = [{ type: "A", name: owner, ttl: 9, data }];
+      const packet = {
+        type: "response",
+        id,
+        flags: 0x8180,
+        questions: [{ type: "A", name: owner }],
+        answers,
+      };
+      socket.send(encode({ ...packet, ...over }), from.port, from.address);
+    };
+    socket.send(Buffer.from("garbage"), from.port, from.address);
+    send({ id: id ^ 1 }, name, "192.0.2.1");
+    send({ type: "query" }, name, "192.0.2.2");
+    send({}, "other.example.org", "192.0.2.3");
+    send({}, name, "192.0.2.4");
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  const servers = [`127.0.0.1:${socket.address().port}`];
+  const resolver = new NetworkResolver({ servers, clock: systemClock, timeout: 2000, attempts: 1 });
+  assert.deepEqual(await resolver.a("x!.example.org"), found("192.0.2.4"));
 });
 
 test("with no servers named, the system's are used", () => {

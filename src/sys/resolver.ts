@@ -7,6 +7,7 @@ import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { addressBytes } from "#base/network.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import { type QueryType, query } from "./query.ts";
 
 export type Answer<T> =
   | { readonly kind: "found"; readonly records: readonly T[] }
@@ -42,6 +43,12 @@ interface Kept {
   until: number;
 }
 
+interface Found<T> {
+  readonly records: readonly T[];
+  /** Seconds. */
+  readonly ttl?: number;
+}
+
 export interface ResolverOptions {
   /** "address:port" each; empty: the system's. */
   readonly servers: readonly string[];
@@ -54,6 +61,8 @@ export interface ResolverOptions {
 export class NetworkResolver implements Resolver {
   readonly #clock: Clock;
   readonly #asker: dns.promises.Resolver;
+  readonly #timeout: number;
+  readonly #attempts: number;
   readonly #kept = new Map<string, Kept>();
 
   constructor({
@@ -63,15 +72,22 @@ export class NetworkResolver implements Resolver {
     attempts = limits.dns.attempts,
   }: ResolverOptions) {
     this.#clock = clock;
+    this.#timeout = timeout;
+    this.#attempts = attempts;
     this.#asker = new dns.promises.Resolver({ timeout, tries: attempts, maxTimeout: timeout });
     if (servers.length > 0) this.#asker.setServers([...servers]);
   }
 
   mx(domain: string): Promise<Answer<MxRecord>> {
-    return this.#ask("mx", domain, async (name) => {
-      const records = await this.#asker.resolveMx(name);
-      return { records: records.map(({ priority, exchange }) => ({ preference: priority, exchange })) };
-    });
+    return this.#ask(
+      "mx",
+      domain,
+      async (name) => {
+        const records = await this.#asker.resolveMx(name);
+        return { records: records.map(({ priority, exchange }) => ({ preference: priority, exchange })) };
+      },
+      (name) => this.#query("MX", name, mxOf),
+    );
   }
 
   async addresses(host: string): Promise<Answer<string>> {
@@ -84,13 +100,21 @@ export class NetworkResolver implements Resolver {
 
   a(name: string): Promise<Answer<string>> {
     if (net.isIP(name)) return Promise.resolve({ kind: "none" });
-    return this.#ask("a", name, async (ascii) => withTtl(await this.#asker.resolve4(ascii, { ttl: true })));
+    return this.#ask(
+      "a",
+      name,
+      async (ascii) => withTtl(await this.#asker.resolve4(ascii, { ttl: true })),
+      (odd) => this.#query("A", odd, String),
+    );
   }
 
   aaaa(name: string): Promise<Answer<string>> {
     if (net.isIP(name)) return Promise.resolve({ kind: "none" });
-    return this.#ask("aaaa", name, async (ascii) =>
-      withTtl(await this.#asker.resolve6(ascii, { ttl: true })),
+    return this.#ask(
+      "aaaa",
+      name,
+      async (ascii) => withTtl(await this.#asker.resolve6(ascii, { ttl: true })),
+      (odd) => this.#query("AAAA", odd, String),
     );
   }
 
@@ -104,21 +128,39 @@ export class NetworkResolver implements Resolver {
   }
 
   txt(name: string): Promise<Answer<string>> {
-    return this.#ask("txt", name, async (ascii) => {
-      const records = await this.#asker.resolveTxt(ascii);
-      return { records: records.map((strings) => strings.join("")) };
+    return this.#ask(
+      "txt",
+      name,
+      async (ascii) => {
+        const records = await this.#asker.resolveTxt(ascii);
+        return { records: records.map((strings) => strings.join("")) };
+      },
+      (odd) => this.#query("TXT", odd, txtOf),
+    );
+  }
+
+  /** Asks for a name that c-ares would not ask for. */
+  async #query<T>(type: QueryType, name: string, read: (data: unknown) => T): Promise<Found<T>> {
+    const records = await query(type, name, {
+      servers: this.#asker.getServers(),
+      clock: this.#clock,
+      timeout: this.#timeout,
+      attempts: this.#attempts,
     });
+    const ttl = Math.min(...records.map((record) => record.ttl ?? 0));
+    return { records: records.map(({ data }) => read(data)), ttl };
   }
 
   #ask<T>(
     type: string,
     name: string,
-    run: (ascii: string) => Promise<{ readonly records: readonly T[]; readonly ttl?: number }>,
+    run: (ascii: string) => Promise<Found<T>>,
+    runOdd?: (name: string) => Promise<Found<T>>,
   ): Promise<Answer<T>> {
     const key = `${type} ${name.toLowerCase()}`;
     const kept = this.#kept.get(key);
     if (kept && kept.until > this.#clock.monotonic()) return kept.answer as Promise<Answer<T>>;
-    const answer = this.#answer(name, run);
+    const answer = this.#answer(name, run, runOdd);
     const entry: Kept = { answer: answer.then(({ found }) => found), until: Number.POSITIVE_INFINITY };
     this.#keep(key, entry);
     answer.then(
@@ -133,12 +175,15 @@ export class NetworkResolver implements Resolver {
 
   async #answer<T>(
     name: string,
-    run: (ascii: string) => Promise<{ readonly records: readonly T[]; readonly ttl?: number }>,
+    run: (ascii: string) => Promise<Found<T>>,
+    runOdd: ((name: string) => Promise<Found<T>>) | undefined,
   ): Promise<{ readonly found: Answer<T>; readonly keep: number }> {
-    const ascii = asciiName(name);
-    if (ascii === undefined) return { found: { kind: "none" }, keep: 0 };
+    const plain = asciiName(name);
+    const odd = plain === undefined ? oddName(name) : undefined;
+    const asks = plain !== undefined ? () => run(plain) : odd !== undefined && runOdd && (() => runOdd(odd));
+    if (!asks) return { found: { kind: "none" }, keep: 0 };
     try {
-      const { records, ttl = Number.POSITIVE_INFINITY } = await run(ascii);
+      const { records, ttl = Number.POSITIVE_INFINITY } = await asks();
       const keep = Math.min(ttl * 1000, limits.dns.cacheFor);
       if (records.length === 0) return { found: { kind: "none" }, keep: limits.dns.cacheNoneFor };
       return { found: { kind: "found", records: records.slice(0, limits.dns.records) }, keep };
@@ -175,3 +220,21 @@ function asciiName(name: string): string | undefined {
   const ascii = /^[\x00-\x7f]*$/.test(plain) ? plain : domainToASCII(plain);
   return /^(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/.test(ascii) ? ascii : undefined;
 }
+
+/** A name that no host has but the DNS may: any printable characters in its labels. */
+function oddName(name: string): string | undefined {
+  const plain = name.replace(/\.$/, "");
+  return /^(?=.{1,253}$)[!-\-/-~]{1,63}(?:\.[!-\-/-~]{1,63})*$/.test(plain) ? plain : undefined;
+}
+
+function mxOf(data: unknown): MxRecord {
+  const { preference = 0, exchange = "" } = data as { preference?: number; exchange?: string };
+  return { preference, exchange: exchange === "." ? "" : exchange };
+}
+
+/** As c-ares gives them: one character for each byte. */
+const txtOf = (data: unknown): string =>
+  [data]
+    .flat()
+    .map((part) => Buffer.from(part as Buffer).toString("latin1"))
+    .join("");
