@@ -231,8 +231,6 @@ export const limits = {
     /** A fact that takes longer is not known; a rule that takes longer is skipped. */
     fact: 12 * second,
     rule: 30 * second,
-    /** Lists in DNS. */
-    lists: 100,
   },
   iprev: {
     /** Names of one client that are tried. */
@@ -255,7 +253,8 @@ export const limits = {
     explanation: 400,
   },
   dnsbl: {
-    lists: 50,
+    /** Entries of the configuration. */
+    lists: 100,
     /** Of one entry, black or white. */
     weight: 1000,
     /** For one question; for the text of a listing, which is only an ornament. */

@@ -141,7 +141,7 @@ export const sections = {
         seenBy: ["smtpd"],
       },
       lists: {
-        type: z.array(z.string()).max(limits.policy.lists),
+        type: z.array(z.string()).max(limits.dnsbl.lists),
         standard: [],
         meaning:
           'Block and allow lists in DNS with the return codes that count and their weight, such as "zen.example.org=127.0.0.2-11*5" (docs/dnsbl.md).',
