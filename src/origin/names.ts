@@ -1,7 +1,6 @@
 // Domain names as they are compared and asked for.
 
 import { domainToASCII } from "node:url";
-import { addressBytes } from "#base/network.ts";
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
@@ -16,7 +15,6 @@ export function asciiDomain(text: string): string {
  */
 export function plainName(text: string): string | undefined {
   const name = asciiDomain(text).replace(/\.+$/, "").toLowerCase();
-  if (!NAME.test(name) || addressBytes(name) !== undefined) return undefined;
   // RFC 3696 §2: no top-level domain is a number
-  return /(?:^|\.)\d+$/.test(name) ? undefined : name;
+  return NAME.test(name) && !/(?:^|\.)\d+$/.test(name) ? name : undefined;
 }
