@@ -175,12 +175,22 @@ test("damage is said, and never reaches out of the file", async () => {
   }
   for (const [name, bytes] of [
     ["another hash in the slot", patched(slot, 1)],
+    ["another hash of the same table", patched(slot, cdbHash(Buffer.from("key")) + 0x200)],
     ["no slot", patched(slot + 4, 0)],
     ["another table", patched(table * 8 + 4, 0)],
   ] as const) {
     assert.equal((await find(bytes, "key")).kind, "none", name);
     assert.ok(inspected(bytes).flaw, name);
   }
+});
+
+test("tables that lie upon each other are damage, and cost no time", () => {
+  const bytes = Buffer.alloc(2048 + 64 * 1024);
+  for (let table = 0; table < 256; table++) {
+    bytes.writeUInt32LE(2048, table * 8);
+    bytes.writeUInt32LE(8 * 1024, table * 8 + 4);
+  }
+  assert.match(inspected(bytes).flaw ?? "", /upon each other/);
 });
 
 test("inspectCdb() sees records that look-ups pass by or see twice", () => {
@@ -202,6 +212,11 @@ test("inspectCdb() sees records that look-ups pass by or see twice", () => {
   const round = Buffer.from(bytes);
   slotOf(1).copy(round, table);
   assert.match(inspected(round).flaw ?? "", /cannot be found/);
+  // one slot too far: its own is empty
+  const single = made([["a", "1"]]);
+  const first = single.readUInt32LE(196 * 8);
+  single.copyWithin(first, first + 8, first + 16).fill(0, first + 8);
+  assert.match(inspected(single).flaw ?? "", /cannot be found/);
 });
 
 test("no change of a few bytes makes a look-up throw, hang or read outside", async () => {

@@ -124,6 +124,8 @@ test("a file of rules is text or compiled by its content; a damaged one is neith
     assert.ok(!cut.ok, `${size} bytes`);
     assert.match(cut.error.at(-1) ?? "", /^Cannot use smtp\.cdb: it (?:is damaged: |holds no rule$)/);
   }
+  const hit = readRules(Buffer.from(cdb).fill("x", 0, 8), "smtp.cdb", false);
+  assert.match(hit.ok ? "" : (hit.error[0] ?? ""), /damaged/);
   const other = readRules(Buffer.from("Some text\nof another kind\n"), "README", false);
   assert.deepEqual(other.ok ? [] : other.error, [
     'Line 1 of README: "Some text" has no colon and is ignored',

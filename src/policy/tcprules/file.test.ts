@@ -218,6 +218,40 @@ test("a file read just after it changed is read once more, in case its stamp did
   assert.equal(reads(), 2);
 });
 
+test("stamps from the clock of another machine cost one more reading, not one for each time", async (context) => {
+  const future = Date.UTC(2100, 0, 1);
+  const { file, write, clock, reads } = place(context, {
+    stat: async (name) => {
+      const found = await realDisk.stat(name);
+      return found && { ...found, mtimeMs: future, changedMs: future };
+    },
+  });
+  write("1.2.3.4:deny\n");
+  for (let n = 0; n < 10; n++) {
+    assert.equal(seen(await file.current()), "deny, 0");
+    await clock.advance(limits.rules.settle);
+  }
+  assert.equal(reads(), 2);
+});
+
+test("another file under the name is read, whatever its times say", async (context) => {
+  const {
+    file,
+    write,
+    path: at,
+  } = place(context, {
+    stat: async (name) => {
+      const found = await realDisk.stat(name);
+      return found && { ...found, mtimeMs: 1000, changedMs: 1000 };
+    },
+  });
+  write("1.2.3.4:deny \n");
+  assert.equal(seen(await file.current()), "deny, 0");
+  fs.writeFileSync(`${at}.new`, "1.2.3.4:allow\n");
+  fs.renameSync(`${at}.new`, at);
+  assert.equal(seen(await file.current()), "allow, 0");
+});
+
 test("many who ask at once cost one look", async (context) => {
   const { file, write, reads } = place(context);
   write("1.2.3.4:deny\n");
