@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import test from "node:test";
 import fc from "fast-check";
-import { addressBytes, formatAddress, Networks, networkOf, parseNetwork } from "./network.ts";
+import { addressBytes, firstBits, formatAddress, Networks, networkOf, parseNetwork } from "./network.ts";
 
 const hex = (text: string): string | undefined => addressBytes(text)?.toString("hex");
 
@@ -70,6 +70,21 @@ test("formatAddress() writes the one form of RFC 5952", () => {
   ])
     assert.equal(formatAddress(addressBytes(text) as Buffer), text);
   assert.equal(formatAddress(addressBytes("2001:DB8:0:0:1:0:0:1") as Buffer), "2001:db8::1:0:0:1");
+});
+
+test("firstBits() keeps the first bits", () => {
+  for (const [text, bits, expected] of [
+    ["255.255.255.255", 0, "0.0.0.0"],
+    ["255.255.255.255", 1, "128.0.0.0"],
+    ["10.1.255.3", 22, "10.1.252.0"],
+    ["10.1.2.3", 31, "10.1.2.2"],
+    ["10.1.2.3", 32, "10.1.2.3"],
+    ["2001:db8:ffff::1", 0, "::"],
+    ["2001:db8:ffff::1", 33, "2001:db8:8000::"],
+    ["2001:db8:ffff::1", 127, "2001:db8:ffff::"],
+    ["2001:db8:ffff::1", 128, "2001:db8:ffff::1"],
+  ] as const)
+    assert.equal(formatAddress(firstBits(addressBytes(text) as Buffer, bits)), expected);
 });
 
 test("networkOf() is the /24 and the /64", () => {

@@ -66,6 +66,10 @@ export function formatAddress(bytes: Buffer): string {
   return `${words.slice(0, start).join(":")}::${words.slice(start + length).join(":")}`;
 }
 
+/** The address with only its first `bits` bits kept: where the network of that size begins. */
+export const firstBits = (address: Buffer, bits: number): Buffer =>
+  Buffer.from(address.map((byte, at) => byte & maskAt(bits, at)));
+
 /** The network an address counts for: its /24 (IPv4) or /64 (IPv6), as a text; what is no address stands for itself. */
 export function networkOf(address: string): string {
   if (!address.includes(":")) return address.slice(0, address.lastIndexOf(".") + 1);

@@ -1,7 +1,7 @@
 // Names: does a client's name look like one in a row of many, as providers give to lines of their customers? By patterns of a feed.
 
+import { addressBytes } from "#base/network.ts";
 import { err, ok, type Result } from "#base/result.ts";
-import { parseIp, unmapped } from "#wire/ip.ts";
 
 export interface NamePatterns {
   /** Words of lines without a server: "dyn", "pool". */
@@ -49,9 +49,9 @@ export function isDynamic(name: string, address: string, patterns: NamePatterns)
 
 /** The address in any of the forms in which providers number their lines: decimal forwards or backwards, padded, hexadecimal. */
 function holdsAddress(host: string, address: string): boolean {
-  const parsed = parseIp(address);
+  const parsed = addressBytes(address);
   if (!parsed) return false;
-  const bytes = [...unmapped(parsed)];
+  const bytes = [...parsed];
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   if (bytes.length > 4) return holdsHex(host, hex);
   if (host.includes(hex)) return true;

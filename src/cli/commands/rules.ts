@@ -3,13 +3,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import { limits } from "#base/limits.ts";
+import { addressBytes } from "#base/network.ts";
 import { codeOf } from "#base/problem.ts";
 import { compileRules, repeatedRules } from "#policy/tcprules/compile.ts";
 import { type Client, checkLines, firstMatch, type Judgement, judgeClient } from "#policy/tcprules/match.ts";
 import { isCompiled, type RuleSet, readRules, sentences } from "#policy/tcprules/ruleset.ts";
 import { knownVariables } from "#policy/tcprules/variables.ts";
 import { realDisk, replaceSynced } from "#sys/disk.ts";
-import { parseIp } from "#wire/ip.ts";
 import { type Call, complain, print, printJson, type Run } from "../call.ts";
 import { type ExitCode, Refusal, usage } from "../exit.ts";
 import { readInput, STDIN } from "../input.ts";
@@ -78,7 +78,7 @@ export const check: Run = async (call) => {
 
 function clientOf({ options }: Call): Client {
   const { ip, name, info } = options as Readonly<Record<string, string | undefined>>;
-  if (ip === undefined || !parseIp(ip)) throw usage(`"${ip}" is no IP address`);
+  if (ip === undefined || !addressBytes(ip)) throw usage(`"${ip}" is no IP address`);
   return { address: ip, name, info };
 }
 

@@ -1,7 +1,7 @@
 // What stands before the colon of a rule: ranges, the IPv6 and CIDR forms that plain tcprules does not know, and which addresses can match at all.
 
+import { addressBytes, firstBits, formatAddress } from "#base/network.ts";
 import { err, ok, type Result } from "#base/result.ts";
-import { formatIp, groupsIn, networkOf, parseIp, unmapped } from "#wire/ip.ts";
 
 /** scan_ulong() of the original counts modulo 2⁶⁴; as 10⁶⁴ is a multiple of that, only so many digits count. */
 const DIGITS_THAT_COUNT = 64;
@@ -40,10 +40,11 @@ const NETWORK = /^([0-9a-f.:]+)\/(0|[1-9]\d{0,2})$/;
 /** The bits and the family (4 or 6) of a key that is a network. */
 export function networkBits(key: string): { readonly family: 4 | 6; readonly bits: number } | undefined {
   if (!key.includes("/")) return undefined;
-  const [, network = "", bits = ""] = NETWORK.exec(key) ?? [];
-  const ip = parseIp(network);
-  if (!ip || Number(bits) > ip.length * 8) return undefined;
-  return { family: ip.length === 4 ? 4 : 6, bits: Number(bits) };
+  const [, network = "", length = ""] = NETWORK.exec(key) ?? [];
+  const v6 = network.includes(":");
+  const bits = Number(length);
+  if (network === "" || bits > (v6 ? 128 : 32)) return undefined;
+  return { family: v6 ? 6 : 4, bits };
 }
 
 /**
@@ -56,17 +57,22 @@ export function ipv6Key(text: string): Result<string> {
   const key = address.includes("/") ? networkKey(address) : (groupsKey(address) ?? addressKey(address));
   if (!key.ok) return key;
   if (at < 0) return key;
-  if (parseIp(key.value) === undefined)
+  if (addressBytes(key.value) === undefined)
     return err("only one address, not a network, can stand behind a user");
   return ok(`${text.slice(0, at)}@${key.value}`);
 }
 
+/** The bytes of an address, not those of an IPv4 client of an IPv6 socket. A zone ("%eth0") is no part of an address. */
+function ipv6Bytes(text: string): Result<Buffer | undefined> {
+  const bytes = text.includes("%") ? undefined : addressBytes(text);
+  if (bytes?.length === 4) return err(`IPv4 is written as such: "${formatAddress(bytes)}"`);
+  return ok(bytes);
+}
+
 function addressKey(text: string): Result<string> {
-  const ip = parseIp(text);
-  if (ip?.length !== 16) return err(`"${text}" is no IPv6 address`);
-  const plain = unmapped(ip);
-  if (plain !== ip) return err(`write IPv4 clients as "${formatIp(plain)}"`);
-  return ok(formatIp(ip));
+  const bytes = ipv6Bytes(text);
+  if (!bytes.ok) return bytes;
+  return bytes.value ? ok(formatAddress(bytes.value)) : err(`"${text}" is no IPv6 address`);
 }
 
 /** "2001:db8:" as "1.2." for IPv4. */
@@ -77,15 +83,15 @@ function groupsKey(text: string): Result<string> | undefined {
 }
 
 function networkKey(text: string): Result<string> {
-  const [network = "", bits = "", ...more] = text.split("/");
-  const ip = parseIp(network);
-  if (ip?.length !== 16 || more.length > 0 || !/^(?:0|[1-9]\d{0,2})$/.test(bits) || Number(bits) > 128)
+  const [network = "", length = "", ...more] = text.split("/");
+  const bytes = ipv6Bytes(network);
+  if (!bytes.ok) return bytes;
+  const bits = /^(?:0|[1-9]\d{0,2})$/.test(length) ? Number(length) : Number.NaN;
+  if (!bytes.value || more.length > 0 || !(bits <= 128))
     return err(`"${text}" is no IPv6 network such as "2001:db8::/32"`);
-  if (unmapped(ip) !== ip) return err("write IPv4 networks as IPv4");
-  const key = `${formatIp(networkOf(ip, Number(bits)))}/${bits}`;
-  if (key !== `${formatIp(ip)}/${bits}`)
-    return err(`"${text}" is inside of the network "${key}": write that`);
-  return ok(key);
+  const first = firstBits(bytes.value, bits);
+  if (first.equals(bytes.value)) return ok(`${formatAddress(first)}/${bits}`);
+  return err(`"${text}" is inside of the network "${formatAddress(first)}/${bits}": write that`);
 }
 
 const OCTET = "(?:0|[1-9]\\d?|1\\d\\d|2[0-4]\\d|25[0-5])";
@@ -95,16 +101,14 @@ const NAME = /^\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 /** Why no client can ever match a key, or undefined. tcprules takes such rules without a word; they are slips of the pen. */
 export function whyUseless(key: string): string | undefined {
   if (key === "" || key === "=" || OCTETS.test(key)) return undefined;
-  const at = key.lastIndexOf("@");
   if (/[\0-\x1f\x7f]/.test(key)) return "it has control characters";
+  // only ipv6Key() makes keys with a colon, and only good ones
+  if (key.includes(":")) return oneAddress(key);
+  const at = key.lastIndexOf("@");
   if (at >= 0) return uselessBehindUser(key.slice(at + 1));
   if (key.startsWith("=")) return uselessName(key.slice(1));
   if (key.includes("/")) return uselessNetwork(key);
-  const ip = parseIp(key);
-  if (ip)
-    return key.endsWith("::")
-      ? `it is one address; write the network as "${key}/${meantBits(key)}"`
-      : undefined;
+  if (addressBytes(key)) return undefined;
   if (OCTETS.test(`${key}.`)) return `write the network as "${key}."`;
   if (key !== key.trim()) return "it has a space too much";
   if (/^\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/i.test(key) && /[a-z]/i.test(key))
@@ -112,8 +116,14 @@ export function whyUseless(key: string): string | undefined {
   return "it is neither an address, a network nor a name";
 }
 
+/** No client has the first address of a network; who writes it means the network, as many bits as there are groups. */
+function oneAddress(key: string): string | undefined {
+  if (!key.endsWith("::") || key.includes("@")) return undefined;
+  return `it is one address; write the network as "${key}/${16 * key.split(":").filter(Boolean).length}"`;
+}
+
 function uselessBehindUser(client: string): string | undefined {
-  if (parseIp(client)) return undefined;
+  if (addressBytes(client)) return undefined;
   if (client.startsWith("=") && !client.startsWith("=.") && client.length > 1)
     return uselessName(client.slice(1));
   return "only one address or one name can stand behind a user";
@@ -129,20 +139,21 @@ function uselessName(name: string): string | undefined {
 }
 
 function uselessNetwork(key: string): string | undefined {
-  const found = networkBits(key);
-  if (!found) return 'it is no network such as "10.1.0.0/16"';
   const [address = ""] = key.split("/");
-  const network = formatIp(networkOf(parseIp(address) ?? new Uint8Array(), found.bits));
-  return network === address ? undefined : `it is inside of a network: write "${network}/${found.bits}"`;
+  const bytes = addressBytes(address);
+  const found = networkBits(key);
+  if (!bytes || !found) return 'it is no network such as "10.1.0.0/16"';
+  const first = firstBits(bytes, found.bits);
+  if (first.equals(bytes)) return undefined;
+  return `it is inside of a network: write "${formatAddress(first)}/${found.bits}"`;
 }
 
-/** As many bits as the groups that are written. */
-const meantBits = (key: string): number => 16 * key.slice(0, -2).split(":").filter(Boolean).length;
-
 /** Networks that whole octets or groups name, longest first: "1.2.3." "1.2." "1."; "2001:db8:0:" … */
-export function octetPrefixes(ip: Uint8Array): readonly { readonly bits: number; readonly key: string }[] {
-  const v4 = ip.length === 4;
-  const parts = v4 ? [...ip].map(String) : groupsIn(ip).map((group) => group.toString(16));
+export function octetPrefixes(address: Buffer): readonly { readonly bits: number; readonly key: string }[] {
+  const v4 = address.length === 4;
+  const parts = v4
+    ? [...address].map(String)
+    : Array.from({ length: 8 }, (_, at) => address.readUInt16BE(2 * at).toString(16));
   const [separator, bits] = v4 ? [".", 8] : [":", 16];
   return Array.from({ length: parts.length - 1 }, (_, n) => parts.length - 1 - n).map((count) => ({
     bits: count * bits,

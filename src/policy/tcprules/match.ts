@@ -1,8 +1,8 @@
 // Which rules count for a client: as tcpserver looks them up (the first one found), and as Kenro does (address and name, both always).
 
+import { addressBytes, firstBits, formatAddress } from "#base/network.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import { findInBytes } from "#wire/cdb.ts";
-import { formatIp, type Ip, networkOf, parseIp, unmapped } from "#wire/ip.ts";
 import { octetPrefixes } from "./address.ts";
 import type { RuleSet } from "./ruleset.ts";
 
@@ -77,11 +77,9 @@ interface Step {
 
 /** Every address a rule for this client could have, in the order of tcprules(1). */
 function stepsFor({ networks }: RuleSet, client: Client): readonly Step[] | undefined {
-  // a zone ("fe80::1%eth0") is no part of an address
-  const parsed = parseIp(client.address.replace(/%.*$/s, ""));
-  if (!parsed) return undefined;
-  const ip = unmapped(parsed);
-  const address = formatIp(ip);
+  const ip = addressBytes(client.address);
+  if (!ip) return undefined;
+  const address = formatAddress(ip);
   const name = client.name?.toLowerCase().replace(/\.$/, "") || undefined;
   const { info } = client;
   const steps: Step[] = [];
@@ -98,9 +96,9 @@ function stepsFor({ networks }: RuleSet, client: Client): readonly Step[] | unde
 }
 
 /** The networks an address is in, smallest first; of two that are the same the one in tcprules' own form ("10.1.") goes first. */
-function networksOf(ip: Ip, lengths: readonly number[]): readonly string[] {
+function networksOf(ip: Buffer, lengths: readonly number[]): readonly string[] {
   const own = octetPrefixes(ip);
-  const ours = lengths.map((bits) => ({ bits, key: `${formatIp(networkOf(ip, bits))}/${bits}` }));
+  const ours = lengths.map((bits) => ({ bits, key: `${formatAddress(firstBits(ip, bits))}/${bits}` }));
   return [...own, ...ours].sort((a, b) => b.bits - a.bits).map(({ key }) => key);
 }
 
