@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { keywords } from "#roles/smtpd/extensions.ts";
 import { configPage } from "../../tools/config.ts";
 import { logPage } from "../../tools/log.ts";
 
@@ -18,3 +19,11 @@ for (const [page, make] of [
     assert.ok(fresh, `${page} is stale: run "npm run docs"`);
   });
 }
+
+test("docs/smtp.md says of every extension what it means here", () => {
+  const page = readFileSync(path.join(root, "docs/smtp.md"), "utf8");
+  const rows = [...page.matchAll(/^\| ([A-Z0-9-]+)(?: \([^)]*\))? \| [^|]+ \| [^|]{10,} \|$/gm)].map(
+    ([, name]) => name,
+  );
+  assert.deepEqual(rows.sort(), [...keywords].sort());
+});

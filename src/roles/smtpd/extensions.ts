@@ -55,14 +55,19 @@ export type Keyword = keyof typeof table;
 
 const extensions: Readonly<Record<Keyword, Extension>> = table;
 
+export const keywords: readonly string[] = Object.keys(extensions);
+
 /** Whether an extension is offered to a client now. */
 export const offers = (connection: Connection, keyword: Keyword): boolean =>
   extensions[keyword].offered(connection);
 
 /** The answer to EHLO. */
 export function offer(connection: Connection): Reply {
-  const keywords: string[] = [];
-  for (const [keyword, { offered, parameters }] of Object.entries(extensions))
-    if (offered(connection)) keywords.push(parameters ? `${keyword} ${parameters(connection)}` : keyword);
-  return ehlo(connection.door.hostname, keywords);
+  const offered: string[] = [];
+  for (const [keyword, extension] of Object.entries(extensions))
+    if (extension.offered(connection)) offered.push(line(keyword, extension.parameters?.(connection)));
+  return ehlo(connection.door.hostname, offered);
 }
+
+const line = (keyword: string, parameters = ""): string =>
+  parameters === "" ? keyword : `${keyword} ${parameters}`;
