@@ -176,7 +176,7 @@ export const sections = {
       },
       local_concurrency: {
         type: count(1, 1000),
-        standard: 50,
+        standard: 100,
         meaning: "Deliveries into mailboxes at a time.",
         seenBy: ["queue"],
       },
