@@ -11,6 +11,8 @@ import { isRunning } from "./server.ts";
 /** The checkout, or the tree in which this file lies. */
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const TREES = "run/code";
+/** Where the command was called: what it was given, such as --dir, may be relative to it. */
+const CALLED_IN = process.cwd();
 
 /** Specifiers of our own modules: relative, or by the package's `imports`. */
 const SPECIFIER = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([.#][^"'\n]*)\.ts\2/g;
@@ -23,6 +25,7 @@ export function continueStripped(directory: string): void {
   if (import.meta.filename.endsWith(".js") || !process.execve || isRunning(directory)) return;
   const tree = strippedTree(path.resolve(directory));
   const command = [process.execPath, ...process.execArgv, path.join(tree, "src/cli/main.js")];
+  process.chdir(CALLED_IN);
   process.execve(process.execPath, [...command, ...process.argv.slice(2)], process.env);
 }
 

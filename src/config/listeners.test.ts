@@ -127,6 +127,7 @@ test("what is wrong with a [[listener]] is said with its line", () => {
     ],
     [changed("name", 'name = "mx"'), /^Line 3 .*another listener is called "mx"$/],
     [changed("name", 'name = "The printers"'), /^Line 3 .*expected a short name/],
+    [changed("class", ""), /^Line 2 of kenro\.toml: the setting "listener\.class" is missing$/],
     [changed("name", ""), /^Line 2 of kenro\.toml: the setting "listener\.name" is missing$/],
     [changed("class", 'class = "wan"'), /^Line 4 .*"listener\.class"/],
     [changed("addresses", "addresses = []"), /^Line 5 .*expected at least one address/],

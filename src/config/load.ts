@@ -44,10 +44,10 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
     const problems = listenerProblems(checked.data).map((problem) => told(problem, source));
     return problems.length === 0 ? ok(checked.data) : err(problems);
   }
-  return err(checked.error.issues.flatMap((issue) => explain(issue, source)));
+  return err(checked.error.issues.flatMap((issue) => explain(issue, source, parsed)));
 }
 
-function explain(issue: z.core.$ZodIssue, source: string): readonly string[] {
+function explain(issue: z.core.$ZodIssue, source: string, parsed: unknown): readonly string[] {
   const where = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
@@ -59,10 +59,13 @@ function explain(issue: z.core.$ZodIssue, source: string): readonly string[] {
   }
   const line = lineOf(source, where);
   if (line === 0) return [`${CONFIG_FILE}: the setting "${nameOf(where)}" is missing`];
-  if (isBlock(where) && issue.message.endsWith("received undefined"))
+  if (isBlock(where) && valueAt(parsed, issue.path) === undefined)
     return [`Line ${line} of ${CONFIG_FILE}: the setting "${nameOf(where)}" is missing`];
   return [told({ where, text: issue.message.replace(/^Invalid input: /, "") }, source)];
 }
+
+const valueAt = (root: unknown, where: readonly PropertyKey[]): unknown =>
+  where.reduce((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], root);
 
 const told = ({ where, text }: Problem, source: string): string =>
   `Line ${lineOf(source, where)} of ${CONFIG_FILE}: "${nameOf(where)}": ${text}`;
