@@ -27,6 +27,23 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** What `finding` gives, or what `late` gives when that takes longer than `ms`. Rejects as `finding` does, if in time. */
+export function within<T, L>(clock: Clock, ms: number, finding: Promise<T>, late: () => L): Promise<T | L> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => resolve(late()));
+    finding.then(
+      (value) => {
+        timer.cancel();
+        resolve(value);
+      },
+      (thrown: unknown) => {
+        timer.cancel();
+        reject(thrown);
+      },
+    );
+  });
+}
+
 /** The largest delay that setTimeout takes (2³¹ − 1 ms). */
 const LONGEST_TIMER = 0x7fff_ffff;
 

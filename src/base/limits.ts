@@ -220,6 +220,8 @@ export const limits = {
     /** A file of rules as text, and compiled; a million rules are about 25 MiB and 55 MiB. */
     text: 64 * MiB,
     compiled: 128 * MiB,
+    /** Bytes of a directory of entries whose names are kept in memory: some 5,000 names. */
+    directory: 128 * KiB,
     /** Problems of one file that are told one by one; of the others only how many there are. */
     problems: 100,
     /** A change of the file this short before it was read may have left its time stamp as it was: it is read once more. */

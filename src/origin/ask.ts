@@ -1,6 +1,6 @@
 // Questions to the DNS with a time limit of our own: a resolver that is slower says "later", and so does one that breaks.
 
-import { type Clock, pause } from "#base/clock.ts";
+import { type Clock, within } from "#base/clock.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Answer } from "#sys/resolver.ts";
 
@@ -11,16 +11,10 @@ export async function ask<T>(
   question: () => Promise<Answer<T>>,
 ): Promise<Answer<T>> {
   if (ms <= 0) return { kind: "later", why: "no time is left" };
-  const settled = new AbortController();
-  const late = pause(clock, ms, settled.signal).then(() => ({
-    kind: "later" as const,
-    why: `no answer within ${Math.round(ms)} ms`,
-  }));
+  const late = () => ({ kind: "later" as const, why: `no answer within ${Math.round(ms)} ms` });
   try {
-    return await Promise.race([question(), late]);
+    return await within(clock, ms, question(), late);
   } catch (thrown) {
     return { kind: "later", why: messageOf(thrown) };
-  } finally {
-    settled.abort();
   }
 }

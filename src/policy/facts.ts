@@ -1,7 +1,7 @@
 // Facts: what a rule may look at. Each is found out when the first rule asks for it, once, with a deadline; what depends on the client
 // alone begins to resolve when it connects. Facts are grouped by what they are about: client, HELO, sender, recipient.
 
-import { type Clock, pause } from "#base/clock.ts";
+import { type Clock, within } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { addressBytes, formatAddress } from "#base/network.ts";
 import { type ClientName, clientName } from "#origin/iprev.ts";
@@ -113,17 +113,13 @@ function once<T>(find: () => T): () => T {
 }
 
 /** What it is, or `late` when that takes too long or fails: a fact that nobody knows refuses no mail. */
-async function intime<T>(clock: Clock, finding: Promise<T>, late: T): Promise<T> {
-  const end = new AbortController();
-  try {
-    return await Promise.race([
-      finding.catch(() => late),
-      pause(clock, limits.policy.fact, end.signal).then(() => late),
-    ]);
-  } finally {
-    end.abort();
-  }
-}
+const intime = <T>(clock: Clock, finding: Promise<T>, late: T): Promise<T> =>
+  within(
+    clock,
+    limits.policy.fact,
+    finding.catch(() => late),
+    () => late,
+  );
 
 export class ClientFacts {
   readonly address: string;

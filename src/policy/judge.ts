@@ -1,7 +1,7 @@
 // Judge: one session before the rules. A refusal of the client, its HELO or its sender stands until these change, and is said when
 // the client names a recipient: the log then knows whom it was for, and clients that mishandle an early refusal do not come again.
 
-import { pause } from "#base/clock.ts";
+import { pause, within } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { PolicySlice } from "#config/slice.ts";
@@ -199,20 +199,18 @@ export class Judge {
     const { clock } = this.#options.world;
     const began = clock.monotonic();
     const asked = (said: Asked["said"]): Asked => ({ said, ms: Math.round(clock.monotonic() - began) });
-    const end = new AbortController();
     try {
       if (await this.#isSpared(rule.spares)) return asked("skipped");
-      const verdict = await Promise.race([
-        rule.judge(facts, sofar),
-        pause(clock, limits.policy.rule, end.signal).then(() => "failed" as const),
-      ]);
+      const said = rule.judge(facts, sofar);
+      const verdict =
+        said instanceof Promise
+          ? await within(clock, limits.policy.rule, said, () => "failed" as const)
+          : said;
       if (verdict === "failed") this.#options.trouble(`Rule ${rule.id} took too long and was skipped`);
       return asked(verdict);
     } catch (thrown) {
       this.#options.trouble(`Rule ${rule.id} failed and was skipped: ${messageOf(thrown)}`);
       return asked("failed");
-    } finally {
-      end.abort();
     }
   }
 

@@ -46,7 +46,7 @@ export function openWorld(options: WorldOptions): World {
       return findingOf(answer, resolver);
     },
     patterns: patterns.value,
-    databases: openDatabases({ disk, directory, trouble }),
+    databases: openDatabases({ clock, disk, directory, trouble }),
     access: accessBy(rules, async (state) => {
       // a site without rules has none to complain of
       const found = await disk.stat(file).catch(() => true);

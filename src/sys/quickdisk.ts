@@ -3,7 +3,7 @@
 
 import fs from "node:fs";
 import { codeOf, Trouble } from "#base/problem.ts";
-import { type Disk, type DiskFile, IOV_MAX, realDisk, skip } from "./disk.ts";
+import { type Disk, type DiskFile, IOV_MAX, realDisk, skip, statOf } from "./disk.ts";
 
 /** Runs it now; what it throws is Trouble. */
 function at<T>(operation: string, path: string, run: () => T): Promise<T> {
@@ -110,4 +110,5 @@ export const quickDisk: Disk = {
       return true;
     })) ?? false,
   syncDirectory,
+  stat: (path) => atUnlessMissing("stat", path, () => statOf(fs.statSync(path))),
 };

@@ -2,6 +2,7 @@
 // create a file: the next look finds it, nothing is reloaded.
 
 import path from "node:path";
+import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { type Disk, readWhole } from "#sys/disk.ts";
@@ -9,6 +10,7 @@ import type { DatabaseName, Databases } from "../databases.ts";
 import { entryName, listedEntries } from "./entry.ts";
 
 export interface DatabaseOptions {
+  readonly clock: Clock;
   readonly disk: Disk;
   /** Where the databases are. */
   readonly directory: string;
@@ -32,7 +34,7 @@ export function openDatabases(options: DatabaseOptions): Databases {
 
 class Database {
   readonly #options: DatabaseOptions;
-  readonly #directory: string;
+  readonly #directory: Directory;
   readonly #file: string | undefined;
   #lines: ReadonlySet<string> = new Set();
   /** How the file of lines looked when it was read. */
@@ -41,7 +43,7 @@ class Database {
 
   constructor(each: { readonly directory: string; readonly lines?: string }, options: DatabaseOptions) {
     this.#options = options;
-    this.#directory = path.join(options.directory, each.directory);
+    this.#directory = new Directory(options, path.join(options.directory, each.directory));
     this.#file = each.lines && path.join(options.directory, each.lines);
   }
 
@@ -49,19 +51,12 @@ class Database {
   async find(keys: readonly string[]): Promise<string | undefined> {
     try {
       await this.#readLines();
-      for (const key of keys) if (this.#lines.has(key) || (await this.#hasFile(key))) return key;
+      await this.#directory.look();
+      for (const key of keys) if (this.#lines.has(key) || (await this.#directory.has(key))) return key;
     } catch (thrown) {
       this.#tell(messageOf(thrown));
     }
     return undefined;
-  }
-
-  async #hasFile(key: string): Promise<boolean> {
-    const name = entryName(Buffer.from(key));
-    if (!name.ok) return false;
-    const found = await this.#options.disk.stat(path.join(this.#directory, name.value));
-    // a directory such as `unknown` is no entry
-    return found?.regular === true;
   }
 
   /** Reads the lines again when the file has changed; while it cannot be read, what was read counts. */
@@ -83,5 +78,45 @@ class Database {
     if (text === this.#told) return;
     this.#told = text;
     this.#options.trouble(text);
+  }
+}
+
+/** A directory whose files are entries. A look at it tells of all keys at once whether its names have changed: most names of clients and
+ * senders are no entry, and a look at the disk for each key of each would be a tenth of what a session costs. */
+class Directory {
+  readonly #options: DatabaseOptions;
+  readonly #path: string;
+  /** Its names at the last look; undefined: too many, each is looked for on disk. */
+  #names: ReadonlySet<string> | undefined = new Set();
+  /** How it looked when its names were read. */
+  #seen = "";
+
+  constructor(options: DatabaseOptions, place: string) {
+    this.#options = options;
+    this.#path = place;
+  }
+
+  async look(): Promise<void> {
+    const { disk, clock } = this.#options;
+    const found = await disk.stat(this.#path);
+    if (!found) {
+      this.#names = new Set();
+      this.#seen = "";
+      return;
+    }
+    const seen = `${found.inode} ${found.mtimeMs} ${found.changedMs}`;
+    if (seen === this.#seen) return;
+    // a directory grows with its names, by at least 8 bytes for each
+    this.#names = found.size > limits.rules.directory ? undefined : new Set(await disk.list(this.#path));
+    // a name made right after another may leave the time stamp as it is
+    this.#seen = Math.abs(clock.now() - found.changedMs) < limits.rules.settle ? "" : seen;
+  }
+
+  async has(key: string): Promise<boolean> {
+    const name = entryName(Buffer.from(key));
+    if (!name.ok || this.#names?.has(name.value) === false) return false;
+    const found = await this.#options.disk.stat(path.join(this.#path, name.value));
+    // a directory such as `unknown` is no entry
+    return found?.regular === true;
   }
 }

@@ -8,7 +8,7 @@ import type { Memory } from "#policy/facts.ts";
 import { Judge, type JudgeOptions, judgingBy } from "#policy/judge.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
-import { realDisk } from "#sys/disk.ts";
+import { quickDisk } from "#sys/quickdisk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import type { Caller } from "#talk/caller.ts";
 import { isLocal } from "#talk/lookup.ts";
@@ -41,7 +41,7 @@ export function judgesBy(
   });
   const world = openWorld({
     clock,
-    disk: realDisk,
+    disk: quickDisk,
     directory: RULES,
     resolver,
     memory,
