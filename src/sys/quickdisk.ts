@@ -110,5 +110,10 @@ export const quickDisk: Disk = {
       return true;
     })) ?? false,
   syncDirectory,
-  stat: (path) => atUnlessMissing("stat", path, () => statOf(fs.statSync(path))),
+  stat: (path) =>
+    at("stat", path, () => {
+      // to throw costs ten times what the question does, and most are asked about what is not there
+      const found = fs.statSync(path, { throwIfNoEntry: false });
+      return found && statOf(found);
+    }),
 };
