@@ -267,7 +267,11 @@ async function reloadOften(directory: string, times: number): Promise<void> {
 test("start runs in the foreground, once; status, reload, user and stop reach it; stop waits until it is gone", async (context) => {
   const directory = made(context);
   const at = ["--dir", directory];
-  const server = spawn(executable, ["start", ...at], { stdio: ["ignore", "pipe", "pipe"] });
+  // a relative --dir is as good as any
+  const server = spawn(executable, ["start", "--dir", path.basename(directory)], {
+    cwd: path.dirname(directory),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   context.after(() => void server.kill("SIGKILL"));
   let said = "";
   for (const stream of [server.stdout, server.stderr]) stream.on("data", (text) => (said += String(text)));
