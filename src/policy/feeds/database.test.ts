@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Disk } from "#sys/disk.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
+import { addFiles, temporaryDirectory } from "#test/support/temporary.ts";
 import type { DatabaseName, Databases } from "../databases.ts";
 import { openDatabases } from "./database.ts";
 
@@ -20,8 +19,7 @@ interface Place {
 }
 
 function place(context: TestContext): Place {
-  const directory = fs.mkdtempSync(path.join(tmpdir(), "kenro-database-"));
-  context.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(context);
   const stats: string[] = [];
   const troubles: string[] = [];
   let later = 0;
@@ -40,36 +38,31 @@ function place(context: TestContext): Place {
   return { databases, directory, stats, troubles, wait };
 }
 
-function add(at: string, ...names: readonly string[]): void {
-  fs.mkdirSync(at, { recursive: true });
-  for (const name of names) fs.writeFileSync(path.join(at, name), "");
-}
-
 test("an entry counts from the next look on, and no longer once its file is gone", async (context) => {
   const { databases, directory, wait } = place(context);
   const bad = path.join(directory, "badhelodir");
   const find = () => databases.find("badhelo", ["mx.bad.test", ".bad.test", ".test"]);
   assert.equal(await find(), undefined);
-  add(bad);
+  addFiles(bad);
   assert.equal(await find(), undefined);
   // within one tick of the file system's clock, too
   for (let turn = 0; turn < 20; turn++) {
-    add(bad, ".bad.test");
+    addFiles(bad, ".bad.test");
     assert.equal(await find(), ".bad.test");
-    fs.rmSync(path.join(bad, ".bad.test"));
+    await quickDisk.remove(path.join(bad, ".bad.test"));
     assert.equal(await find(), undefined);
   }
   wait(limits.rules.settle);
   assert.equal(await find(), undefined);
-  add(bad, "mx.bad.test");
+  addFiles(bad, "mx.bad.test");
   assert.equal(await find(), "mx.bad.test");
-  fs.rmSync(bad, { recursive: true });
+  await quickDisk.removeTree(bad);
   assert.equal(await find(), undefined);
 });
 
 test("a directory inside is no entry, and has entries of its own", async (context) => {
   const { databases, directory } = place(context);
-  add(path.join(directory, "badhelodir/unknown"), "x.test");
+  addFiles(path.join(directory, "badhelodir/unknown"), "x.test");
   const rows: readonly [DatabaseName, string, string | undefined][] = [
     ["badhelo", "unknown", undefined],
     ["badhelo", "x.test", undefined],
@@ -81,7 +74,7 @@ test("a directory inside is no entry, and has entries of its own", async (contex
 
 test("one look at a directory that has settled answers for every key", async (context) => {
   const { databases, directory, stats, wait } = place(context);
-  add(path.join(directory, "badmailfromdir"), "@bad.test");
+  addFiles(path.join(directory, "badmailfromdir"), "@bad.test");
   wait(limits.rules.settle + 1000);
   const keys = ["a@good.test", "@good.test", ".test"];
   await databases.find("badmailfrom", keys);
@@ -94,17 +87,19 @@ test("one look at a directory that has settled answers for every key", async (co
 test("a directory of many thousand names is not kept in memory", async (context) => {
   const { databases, directory, stats } = place(context);
   const names = Array.from({ length: 12_000 }, (_, at) => `some-rather-long-name-${at}.test`);
-  add(path.join(directory, "badhelodir"), ...names);
-  assert.ok(fs.statSync(path.join(directory, "badhelodir")).size > limits.rules.directory);
+  addFiles(path.join(directory, "badhelodir"), ...names);
+  assert.ok(((await quickDisk.stat(path.join(directory, "badhelodir")))?.size ?? 0) > limits.rules.directory);
   assert.equal(await databases.find("badhelo", ["x.test", names[9000] ?? ""]), names[9000]);
   assert.ok(stats.includes("badhelodir/x.test"));
 });
 
 test("lines of a file count as entries; one that cannot be read lists nobody and is told once", async (context) => {
   const { databases, directory, troubles } = place(context);
-  fs.writeFileSync(path.join(directory, "badrcptto"), "trap@a.test\n");
+  const lines = await quickDisk.create(path.join(directory, "badrcptto"), 0o600);
+  await lines.write([Buffer.from("trap@a.test\n")], 0);
+  await lines.close();
   assert.equal(await databases.find("badrcptto", ["trap@a.test"]), "trap@a.test");
-  fs.writeFileSync(path.join(directory, "badmailfromdir"), "not a directory");
+  addFiles(directory, "badmailfromdir");
   for (const _ of [1, 2]) assert.equal(await databases.find("badmailfrom", ["x@a.test"]), undefined);
   assert.equal(troubles.length, 1);
 });
