@@ -11,6 +11,8 @@ import { isRunning } from "./server.ts";
 /** The checkout, or the tree in which this file lies. */
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const TREES = "run/code";
+const PACKAGE = "package.json";
+const DIGEST = "digest";
 /** Where the command was called: what it was given, such as --dir, may be relative to it. */
 const CALLED_IN = process.cwd();
 
@@ -34,19 +36,38 @@ function strippedTree(directory: string): string {
   const trees = path.join(directory, TREES);
   const files = sources(path.join(ROOT, "src"));
   const tree = path.join(trees, stampOf(files));
-  if (fs.existsSync(tree)) return tree;
+  if (isWhole(tree)) return tree;
   fs.rmSync(trees, { recursive: true, force: true });
   // the roles' users read it, whatever the umask of whoever starts the server
   const umask = process.umask(0o022);
   try {
-    // a tree that has its name is whole
     const unfinished = `${tree}.unfinished`;
     writeTree(files, unfinished);
+    fs.writeFileSync(path.join(unfinished, DIGEST), digestOf(unfinished));
     fs.renameSync(unfinished, tree);
   } finally {
     process.umask(umask);
   }
   return tree;
+}
+
+/** Nothing of it is synced, so a power cut may have left files of it empty: it counts only with the digest that it was given. */
+function isWhole(tree: string): boolean {
+  try {
+    return fs.readFileSync(path.join(tree, DIGEST), "utf8") === digestOf(tree);
+  } catch {
+    return false;
+  }
+}
+
+function digestOf(tree: string): string {
+  const hash = createHash("sha256");
+  const files = filesBelow(path.join(tree, "src"), /\.js$/).sort();
+  for (const file of [path.join(tree, PACKAGE), ...files]) {
+    const content = fs.readFileSync(file);
+    hash.update(`${path.relative(tree, file)} ${content.length}\n`).update(content);
+  }
+  return hash.digest("hex");
 }
 
 function writeTree(files: readonly string[], into: string): void {
@@ -55,7 +76,7 @@ function writeTree(files: readonly string[], into: string): void {
     fs.mkdirSync(path.dirname(at), { recursive: true });
     fs.writeFileSync(at.replace(/\.ts$/, ".js"), strip(fs.readFileSync(file, "utf8")));
   }
-  fs.copyFileSync(path.join(ROOT, "package.json"), path.join(into, "package.json"));
+  fs.copyFileSync(path.join(ROOT, PACKAGE), path.join(into, PACKAGE));
   // in a checkout the packages lie below us, installed as a package beside us
   const below = path.join(ROOT, "node_modules");
   fs.symlinkSync(fs.existsSync(below) ? below : path.dirname(ROOT), path.join(into, "node_modules"));
@@ -67,11 +88,13 @@ function strip(source: string): string {
 }
 
 /** Every source file without the tests. */
-function sources(directory: string): readonly string[] {
+const sources = (directory: string): readonly string[] => filesBelow(directory, /(?<!\.test)\.ts$/);
+
+function filesBelow(directory: string, names: RegExp): string[] {
   return fs.readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const at = path.join(directory, entry.name);
-    if (entry.isDirectory()) return sources(at);
-    return /\.ts$/.test(entry.name) && !/\.test\.ts$/.test(entry.name) ? [at] : [];
+    if (entry.isDirectory()) return filesBelow(at, names);
+    return names.test(entry.name) ? [at] : [];
   });
 }
 

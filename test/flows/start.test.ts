@@ -57,6 +57,24 @@ test("the roles run stripped code of the supervisor's version, and another start
   assert.deepEqual(fs.readdirSync(trees), [tree]);
 });
 
+test("code that a power cut has torn is made anew", async (context) => {
+  const world = await World.start(context);
+  const trees = path.join(world.dir, "run/code");
+  const tear = [
+    (tree: string) => fs.truncateSync(path.join(tree, "package.json")),
+    (tree: string) => fs.truncateSync(path.join(tree, "src/roles/boot.js"), 100),
+    (tree: string) => fs.rmSync(path.join(tree, "src/roles/queue/main.js")),
+    (tree: string) => fs.rmSync(path.join(tree, "digest")),
+  ];
+  for (const each of tear) {
+    await world.stop();
+    const [tree = ""] = fs.readdirSync(trees);
+    each(path.join(trees, tree));
+    await world.up();
+    assert.match(await converse(world.port(25), "QUIT\r\n"), /^220 /);
+  }
+});
+
 test("the idle server takes less than 200 MB", async (context) => {
   const world = await World.start(context);
   const ran = spawnSync(process.execPath, [path.join(root, "bench/footprint.ts"), world.dir], {

@@ -64,7 +64,7 @@ async function moveIfBusy(directory: string): Promise<void> {
   for (const { port, service } of own)
     text = text.replace(`"127.0.0.1:${port}"`, `"127.0.0.1:${base + standardPorts[service]}"`);
   const draft = `${file}.new`;
-  fs.writeFileSync(draft, text, { mode: 0o600 });
+  fs.writeFileSync(draft, text, { mode: 0o600, flush: true });
   fs.renameSync(draft, file);
   complain(`Another program uses a port of this server, so it takes ${base} + n from now on`);
 }

@@ -110,7 +110,7 @@ export function makeServer({ directory, hostname, domains, portBase }: NewServer
     process.chdir(directory);
     makeCertificate(hostname, domains);
     const draft = `${CONFIG_FILE}.new`;
-    fs.writeFileSync(draft, formatConfig(choices(hostname, portBase)), { mode: 0o600 });
+    fs.writeFileSync(draft, formatConfig(choices(hostname, portBase)), { mode: 0o600, flush: true });
     makeDirectories(ownersFrom(sections.users.settings.base.standard, process.getuid?.() === 0));
     // a link, because it does not replace one that somebody else has made meanwhile
     fs.linkSync(draft, CONFIG_FILE);
