@@ -57,7 +57,12 @@ export const statusShape = record({ code: text(16), text: text(4000) });
 
 export type Status = Shaped<typeof statusShape>;
 
-const delivered = record({ kind: oneOf("delivered"), by: text(2000) });
+const delivered = record({
+  kind: oneOf("delivered"),
+  by: text(2000),
+  /** Another server has it, and has promised to tell the sender what he asked to be told (RFC 3461 §5.2.1). */
+  handedOn: optional(flag),
+});
 const deferred = record({ kind: oneOf("deferred"), why: statusShape });
 const failed = record({ kind: oneOf("failed"), why: statusShape });
 

@@ -61,6 +61,17 @@ export class Peer {
     return this.#extensions.has(extension);
   }
 
+  /** One of its LIMITS (RFC 9422 §3), such as "RCPTMAX". */
+  most(limit: "RCPTMAX" | "MAILMAX"): number {
+    const [, found] = new RegExp(`(?:^| )${limit} (\\d{1,6})(?: |$)`).exec(this.parameters("LIMITS")) ?? [];
+    return Number(found) > 0 ? Number(found) : Number.POSITIVE_INFINITY;
+  }
+
+  /** What stands behind the keyword of an extension; "" for nothing. */
+  parameters(extension: string): string {
+    return this.#extensions.get(extension) ?? "";
+  }
+
   /** It has said what it was asked for, and not goodbye. */
   get quiet(): boolean {
     return !this.farewell && this.#reader.rest === 0;

@@ -7,10 +7,11 @@ import type { Resolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import { formatAddress } from "#wire/smtp/request.ts";
+import { type Addressee, type Letter, type LetterBody, letterOf } from "./letter.ts";
 import { openPeer, type Peer, type PeerOptions } from "./peer.ts";
 import { Pool } from "./pool.ts";
 import { type RouteOptions, route, type Target } from "./route.ts";
-import { type Addressee, type Done, type Letter, type LetterBody, transact } from "./transaction.ts";
+import { type Done, transact } from "./transaction.ts";
 
 export interface SpoolBody extends LetterBody {
   close(): Promise<void>;
@@ -43,9 +44,10 @@ export class Remote {
   async deliver(delivery: Delivery): Promise<Delivered> {
     const outcomes: Outcomes = new Map();
     const sender = formatAddress(delivery.sender);
-    const addressees = delivery.recipients.flatMap(({ index, address }): Addressee[] => {
+    if (delivery.requireTls) return unproven(delivery);
+    const addressees = delivery.recipients.flatMap(({ index, address, notify, original }): Addressee[] => {
       const path = formatAddress(address);
-      if (path.ok && sender.ok) return [{ index, path: path.value }];
+      if (path.ok && sender.ok) return [{ index, path: path.value, notify, original }];
       // no server can be told of it
       const code = sender.ok ? "5.1.3" : "5.1.7";
       const what = sender.ok ? "recipient" : "sender";
@@ -66,21 +68,29 @@ export class Remote {
     { sender, addressees }: { readonly sender: string; readonly addressees: readonly Addressee[] },
     outcomes: Outcomes,
   ): Promise<void> {
-    let body: SpoolBody;
+    const { openBody, clock } = this.#options;
+    let body: SpoolBody | undefined;
+    let letter: Letter;
     try {
-      body = await this.#options.openBody(delivery.place);
+      body = await openBody(delivery.place);
+      letter = await letterOf(delivery, { sender, body, now: clock.now() });
     } catch (thrown) {
       this.#options.log.event("trouble", { id: delivery.id, text: messageOf(thrown) });
       const why = { code: "4.3.0", text: "The message cannot be read from the spool now" };
       for (const { index } of addressees) outcomes.set(index, { kind: "deferred", why });
+      await body?.close().catch(() => {
+        // it was only read from
+      });
       return;
     }
     try {
-      const letter: Letter = { sender, eightBit: delivery.body === "8bitmime", body };
       for (let first = 0; first < addressees.length; first += limits.remote.recipients) {
-        const batch = addressees.slice(first, first + limits.remote.recipients);
-        for (const [index, outcome] of await this.#batch(delivery, letter, batch))
-          outcomes.set(index, outcome);
+        let batch = addressees.slice(first, first + limits.remote.recipients);
+        while (batch.length > 0) {
+          const done = await this.#batch(delivery, letter, batch);
+          for (const [index, outcome] of done.outcomes) outcomes.set(index, outcome);
+          batch = [...done.rest];
+        }
       }
     } finally {
       await body.close().catch(() => {
@@ -94,7 +104,7 @@ export class Remote {
     delivery: Delivery,
     letter: Letter,
     batch: readonly Addressee[],
-  ): Promise<ReadonlyMap<number, Outcome>> {
+  ): Promise<Pick<Done, "outcomes" | "rest">> {
     const { clock } = this.#options;
     const end = clock.monotonic() + limits.remote.connecting;
     let why: Status = { code: "4.4.1", text: `No mail exchanger of ${delivery.domain} could be reached` };
@@ -103,7 +113,7 @@ export class Remote {
       const next = await targets.next();
       if (next.done) return settled(batch, next.value ?? { kind: "deferred", why });
       const attempt = await this.#attempt(delivery.id, { target: next.value, letter, batch });
-      if ("outcomes" in attempt) return attempt.outcomes;
+      if ("outcomes" in attempt) return attempt;
       why = attempt.why;
       if (clock.monotonic() >= end) return settled(batch, { kind: "deferred", why });
     }
@@ -139,7 +149,7 @@ export class Remote {
     const { secured } = peer;
     const done = await transact(peer, letter, batch);
     peer.messages++;
-    if (done.usable) this.#pool.give(peer);
+    if (done.usable && peer.messages < peer.most("MAILMAX")) this.#pool.give(peer);
     else peer.quit();
     this.#note(id, peer.target, { tls: secured, reused, result: summary(done.outcomes) });
     return done;
@@ -161,8 +171,15 @@ export class Remote {
   }
 }
 
-function settled(batch: readonly Addressee[], outcome: Outcome): ReadonlyMap<number, Outcome> {
-  return new Map(batch.map(({ index }) => [index, outcome]));
+function settled(batch: readonly Addressee[], outcome: Outcome): Pick<Done, "outcomes" | "rest"> {
+  return { outcomes: new Map(batch.map(({ index }) => [index, outcome])), rest: [] };
+}
+
+/** RFC 8689 §4.2.1 wants more than a certificate: proof of which servers a domain has. Nothing tells us that yet, so it goes nowhere. */
+function unproven({ domain, recipients }: Delivery): Delivered {
+  const text = `The sender wants it sent only to proven servers (REQUIRETLS); nothing proves to us which those of ${domain} are`;
+  const outcome: Outcome = { kind: "failed", why: { code: "5.7.30", text } };
+  return { outcomes: recipients.map(({ index }) => ({ index, outcome })) };
 }
 
 /** Counts by kind: `delivered:2,failed:1`. */

@@ -6,31 +6,13 @@ import { messageOf, Trouble } from "#base/problem.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import { Stuffer } from "#wire/message/stuff.ts";
 import { type Answer, answerText } from "#wire/smtp/answer.ts";
-import { beyondAscii, formatMail, formatRcpt } from "#wire/smtp/request.ts";
+import { type Addressee, addressedTo, type Letter, mailLine, rcptLine, unfit } from "./letter.ts";
 import { isPositive, nameOf, type Peer } from "./peer.ts";
-
-export interface LetterBody {
-  readonly size: number;
-  /** All of it, when it is small. */
-  readonly whole: Buffer | undefined;
-  chunks(): AsyncIterable<Buffer>;
-}
-
-/** A recipient whose path is written as RFC 5321 wants it. */
-export interface Addressee {
-  readonly index: number;
-  readonly path: string;
-}
-
-export interface Letter {
-  /** Path of the sender, "" for none. */
-  readonly sender: string;
-  readonly eightBit: boolean;
-  readonly body: LetterBody;
-}
 
 export interface Done {
   readonly outcomes: ReadonlyMap<number, Outcome>;
+  /** Those whom the server takes only in another transaction (RFC 9422 §3.2: RCPTMAX). */
+  readonly rest: readonly Addressee[];
   /** The connection can take another transaction. */
   readonly usable: boolean;
   /** The server had gone before it answered anything: nothing has happened, another connection may be tried. */
@@ -52,6 +34,7 @@ class Transaction {
   readonly #letter: Letter;
   readonly #outcomes = new Map<number, Outcome>();
   #left: readonly Addressee[];
+  readonly #rest: readonly Addressee[];
   #answers = 0;
   #dotSent = false;
   #ended = false;
@@ -59,7 +42,9 @@ class Transaction {
   constructor(peer: Peer, letter: Letter, addressees: readonly Addressee[]) {
     this.#peer = peer;
     this.#letter = letter;
-    this.#left = addressees;
+    const most = peer.most("RCPTMAX");
+    this.#left = addressees.slice(0, most);
+    this.#rest = addressees.slice(most);
   }
 
   async run(): Promise<Done> {
@@ -74,32 +59,31 @@ class Transaction {
     }
     const untouched = this.#answers === 0 || (this.#answers === 1 && this.#peer.farewell !== undefined);
     const usable = this.#ended && this.#peer.quiet;
-    return { outcomes: this.#outcomes, usable, untouched: untouched && !usable };
+    return { outcomes: this.#outcomes, rest: this.#rest, usable, untouched: untouched && !usable };
   }
 
   /** What the server's EHLO rules out. */
   #sift(): void {
-    const { body, sender } = this.#letter;
-    const name = nameOf(this.#peer.target);
-    const { largest } = this.#peer;
-    if (largest !== undefined && body.size > largest) {
-      // RFC 1870 §6.1: no need to ask
-      const text = `The message has ${body.size} bytes; ${name} takes at most ${largest}`;
-      this.#settleAll({ kind: "failed", why: { code: "5.3.4", text } });
-    }
-    if (this.#peer.offers("SMTPUTF8")) return;
+    const why = unfit(this.#letter, this.#peer);
+    if (why) return this.#settleAll({ kind: "failed", why });
     // RFC 6531 §3.2: such an address must not be sent to a server that does not know them
-    const text = `${name} takes no addresses with other than ASCII letters`;
-    for (const each of this.#left)
-      if (beyondAscii(sender) || beyondAscii(each.path))
-        this.#settle(each, { kind: "failed", why: { code: "5.6.7", text } });
+    const text = `${nameOf(this.#peer.target)} takes no addresses with other than ASCII letters`;
+    this.#left = this.#left.flatMap((each) => {
+      const known = addressedTo(each, this.#peer);
+      if (!known) this.#outcomes.set(each.index, { kind: "failed", why: { code: "5.6.7", text } });
+      return known ?? [];
+    });
   }
 
   async #steps(): Promise<void> {
     const peer = this.#peer;
     const { command, dataStart } = peer.waits;
     const pipelined = peer.offers("PIPELINING");
-    const lines = [this.#mail(), ...this.#left.map(({ path }) => formatRcpt(path)), "DATA\r\n"];
+    const lines = [
+      mailLine(this.#letter, this.#left, peer),
+      ...this.#left.map((each) => rcptLine(each, peer)),
+      "DATA\r\n",
+    ];
     // RFC 2920 §3.1: DATA last; a group of at most limits.remote.recipients fits into any socket's buffer
     if (pipelined) await peer.write(lines.join(""));
     const ask = (line: number, ms: number) => this.#answer(pipelined ? "" : (lines[line] ?? ""), ms);
@@ -141,17 +125,6 @@ class Transaction {
     const end = await this.#answer("", this.#peer.waits.dataEnd);
     this.#ended = true;
     return end;
-  }
-
-  #mail(): string {
-    const { sender, body, eightBit } = this.#letter;
-    const peer = this.#peer;
-    return formatMail(sender, {
-      size: peer.offers("SIZE") ? body.size : undefined,
-      // to a server without 8BITMIME it goes as it is: all but museum pieces take it, and a bounce would help nobody
-      eightBit: eightBit && peer.offers("8BITMIME"),
-      utf8: beyondAscii(sender) || this.#left.some(({ path }) => beyondAscii(path)),
-    });
   }
 
   async #body(): Promise<void> {
@@ -198,7 +171,8 @@ class Transaction {
   }
 
   #delivered(end: Answer): Outcome {
-    return { kind: "delivered", by: this.#said("took it", end) };
+    const by = this.#said("took it", end);
+    return { kind: "delivered", by, handedOn: this.#peer.offers("DSN") || undefined };
   }
 
   /** What an answer that is not positive means: 5xx is final, all else is not. */

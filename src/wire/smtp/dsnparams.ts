@@ -1,6 +1,6 @@
 // What a sender asks of delivery reports (RFC 3461 §4): RET and ENVID at MAIL, NOTIFY and ORCPT at RCPT.
 
-import { parseUtf8Address, parseXtext } from "./xtext.ts";
+import { formatUtf8Address, formatXtext, parseUtf8Address, parseXtext } from "./xtext.ts";
 
 /** RFC 3461 §4.3. */
 export function parseRet(value: string): "full" | "headers" | undefined {
@@ -48,4 +48,16 @@ export function parseOriginal(value: string, utf8: boolean): string | undefined 
   if (!utf8 && /[^\x00-\x7f]/.test(coded)) return undefined;
   const address = parseUtf8Address(coded);
   return address === undefined ? undefined : `${lower};${address}`;
+}
+
+/** NOTIFY's value. */
+export const formatNotify = (notify: Notify): string =>
+  notify.length === 0 ? "NEVER" : notify.join(",").toUpperCase();
+
+/** ORCPT's value from `type;address`, as `parseOriginal` gave it. */
+export function formatOriginal(original: string, utf8: boolean): string {
+  const semicolon = original.indexOf(";");
+  const type = original.slice(0, semicolon);
+  const address = original.slice(semicolon + 1);
+  return `${type};${type === "utf-8" ? formatUtf8Address(address, utf8) : formatXtext(address)}`;
 }

@@ -43,5 +43,18 @@ test("commands carry the parameters that were asked for", () => {
     formatMail("a@b", { size: 7, eightBit: true, utf8: true }),
     "MAIL FROM:<a@b> SIZE=7 BODY=8BITMIME SMTPUTF8\r\n",
   );
+  assert.equal(
+    formatMail("a@b", {
+      ret: "full",
+      envid: "x+y",
+      by: { seconds: -5, mode: "notify", trace: false },
+      priority: 0,
+    }),
+    "MAIL FROM:<a@b> RET=FULL ENVID=x+2By BY=-5;N MT-PRIORITY=0\r\n",
+  );
   assert.equal(formatRcpt("a@b"), "RCPT TO:<a@b>\r\n");
+  assert.equal(
+    formatRcpt("a@b", { notify: ["failure"], original: "rfc822;x y@z" }),
+    "RCPT TO:<a@b> NOTIFY=FAILURE ORCPT=rfc822;x+20y@z\r\n",
+  );
 });

@@ -1,7 +1,10 @@
 // Request: the commands a client sends, and the paths in them. Nothing that comes from a message's envelope can end a line here.
 
+import { domainToASCII } from "node:url";
 import { err, ok, type Result } from "#base/result.ts";
 import { splitAddress } from "#wire/envelope.ts";
+import { formatNotify, formatOriginal, type Notify } from "./dsnparams.ts";
+import { formatXtext } from "./xtext.ts";
 
 /** RFC 5321 §4.1.2 Dot-string; RFC 6531 §3.3 adds everything beyond ASCII. */
 const DOT_STRING =
@@ -33,24 +36,67 @@ export function harmlessAddress(address: string): string {
 /** Beyond ASCII: such an address needs a server that offers SMTPUTF8 (RFC 6531). */
 export const beyondAscii = (address: string): boolean => /[^\x00-\x7f]/.test(address);
 
+/** The same address for a server without SMTPUTF8: its domain in A-labels (RFC 5891); undefined when its local part needs UTF-8. */
+export function asciiAddress(address: string): string | undefined {
+  if (!beyondAscii(address)) return address;
+  const { local, domain } = splitAddress(address);
+  const ascii = domainToASCII(domain);
+  return beyondAscii(local) || ascii === "" ? undefined : `${local}@${ascii}`;
+}
+
+/** What goes with MAIL; what is missing is not sent. */
 export interface MailParameters {
-  /** RFC 1870; undefined: not sent. */
+  /** RFC 1870. */
   readonly size?: number | undefined;
   /** BODY=8BITMIME (RFC 6152). */
   readonly eightBit?: boolean;
   /** RFC 6531. */
   readonly utf8?: boolean;
+  /** RFC 3461 §4.3, §4.4. */
+  readonly ret?: "full" | "headers" | undefined;
+  readonly envid?: string | undefined;
+  /** BY (RFC 2852 §4): seconds from now, below zero when they have passed. */
+  readonly by?:
+    | { readonly seconds: number; readonly mode: "return" | "notify"; readonly trace: boolean }
+    | undefined;
+  /** RFC 6710. */
+  readonly priority?: number | undefined;
 }
+
+const ret = { full: "FULL", headers: "HDRS" } as const;
 
 /** MAIL with its parameters; `sender` as `formatAddress` gave it. */
-export function formatMail(sender: string, { size, eightBit, utf8 }: MailParameters): string {
+export function formatMail(sender: string, given: MailParameters): string {
+  const { by } = given;
   const parameters = [
-    size === undefined ? "" : ` SIZE=${size}`,
-    eightBit ? " BODY=8BITMIME" : "",
-    utf8 ? " SMTPUTF8" : "",
+    given.size !== undefined && `SIZE=${given.size}`,
+    given.eightBit && "BODY=8BITMIME",
+    given.utf8 && "SMTPUTF8",
+    given.ret && `RET=${ret[given.ret]}`,
+    given.envid !== undefined && `ENVID=${formatXtext(given.envid)}`,
+    by && `BY=${by.seconds};${by.mode === "return" ? "R" : "N"}${by.trace ? "T" : ""}`,
+    given.priority !== undefined && `MT-PRIORITY=${given.priority}`,
   ];
-  return `MAIL FROM:<${sender}>${parameters.join("")}\r\n`;
+  return `${[`MAIL FROM:<${sender}>`, ...parameters.filter(Boolean)].join(" ")}\r\n`;
 }
 
-/** RCPT; `recipient` as `formatAddress` gave it. */
-export const formatRcpt = (recipient: string): string => `RCPT TO:<${recipient}>\r\n`;
+/** What goes with RCPT (RFC 3461 §4.1, §4.2); what is missing is not sent. */
+export interface RcptParameters {
+  readonly notify?: Notify | undefined;
+  /** `type;address`. */
+  readonly original?: string | undefined;
+  /** The server takes letters beyond ASCII. */
+  readonly utf8?: boolean;
+}
+
+/** RCPT with its parameters; `recipient` as `formatAddress` gave it. */
+export function formatRcpt(
+  recipient: string,
+  { notify, original, utf8 = false }: RcptParameters = {},
+): string {
+  const parameters = [
+    notify && `NOTIFY=${formatNotify(notify)}`,
+    original !== undefined && `ORCPT=${formatOriginal(original, utf8)}`,
+  ];
+  return `${[`RCPT TO:<${recipient}>`, ...parameters.filter(Boolean)].join(" ")}\r\n`;
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { parseUtf8Address, parseXtext } from "./xtext.ts";
+import fc from "fast-check";
+import { formatUtf8Address, formatXtext, parseUtf8Address, parseXtext } from "./xtext.ts";
 
 test("parseXtext() decodes and refuses", () => {
   assert.equal(parseXtext("ann+40x.test"), "ann@x.test");
@@ -42,4 +43,23 @@ test("RFC 6533 \u00a73: parseUtf8Address() decodes and refuses", () => {
     "\ufffd",
   ])
     assert.equal(parseUtf8Address(coded), undefined, coded);
+});
+
+test("what is written as xtext or as an address in UTF-8 is read as it was", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), (text) => {
+      const coded = formatXtext(text);
+      assert.match(coded, /^[!-~]*$/);
+      assert.equal(parseXtext(coded), Buffer.from(text).toString());
+    }),
+  );
+  const address = fc.stringMatching(/^[ -~\u00a1-\u02af\u4e00-\u4e80]+$/u);
+  fc.assert(
+    fc.property(address, fc.boolean(), (text, unitext) => {
+      const coded = formatUtf8Address(text, unitext);
+      if (!unitext) assert.match(coded, /^[!-~]+$/);
+      assert.doesNotMatch(coded, /[ \r\n]/);
+      assert.equal(parseUtf8Address(coded), text);
+    }),
+  );
 });
