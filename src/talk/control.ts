@@ -45,7 +45,7 @@ export const reload: Verb<Record<string, never>, { readonly problems: readonly s
 
 const queuedRecipient = record({
   address: text(),
-  state: oneOf("waiting", "delivering", "delivered", "failed"),
+  state: oneOf("waiting", "delivering", "delivered", "relayed", "handed", "failed"),
   attempts: integer(0),
   /** When it is tried next, ms since 1970; 0 when it will not be. */
   next: integer(0),

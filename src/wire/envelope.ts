@@ -52,6 +52,9 @@ export function splitAddress(address: string): { readonly local: string; readonl
     : { local: address.slice(0, at), domain: address.slice(at + 1).toLowerCase() };
 }
 
+/** Beyond ASCII: such an address needs a server that offers SMTPUTF8 (RFC 6531). */
+export const beyondAscii = (address: string): boolean => /[^\x00-\x7f]/.test(address);
+
 /** A status for humans and programs: enhanced code (RFC 3463) and text. */
 export const statusShape = record({ code: text(16), text: text(4000) });
 

@@ -167,6 +167,8 @@ export interface Letter {
   readonly to: readonly string[];
   readonly body?: string;
   readonly submitted?: boolean;
+  /** What else is in its envelope. */
+  readonly envelope?: Partial<Envelope>;
 }
 
 /** Sends one message through the inject conversation. */
@@ -177,6 +179,7 @@ export async function send(injector: Injector, letter: Letter): Promise<InjectRe
     recipients: to.map((address) => ({ address })),
     body: "7bit",
     submitted,
+    ...letter.envelope,
   };
   const injection = await injector.begin("s", envelope);
   for (let at = 0; at < body.length; at += 60_000) {

@@ -1,26 +1,61 @@
-// Bounces and delay warnings: which one a message gets, and its text (docs/queue.md E3). As qmail: single, double, then nothing.
+// Bounces, receipts and delay warnings: which one a message gets, and its text (docs/queue.md E3). As qmail: single, double, then nothing.
 
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { openBody } from "#store/spool/source.ts";
 import type { Head, Kept } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
-import { formatReport, headerSection, type Report } from "#wire/message/dsn.ts";
+import { beyondAscii } from "#wire/envelope.ts";
+import {
+  formatReport,
+  headerSection,
+  type Report,
+  type ReportedAction,
+  type ReportedRecipient,
+} from "#wire/message/dsn.ts";
 import { DOUBLE } from "./dispatch.ts";
-import type { Entry } from "./entries.ts";
+import type { Entry, RecipientEntry } from "./entries.ts";
+import { actionFor, delayedOnes } from "./wishes.ts";
 
 export interface Notice {
   readonly kind: Report["kind"];
   readonly to: string;
   /** Of the notice itself. */
   readonly sender: string;
+  readonly recipients: readonly ReportedRecipient[];
 }
 
-/** Who is told that a message failed: its sender, the postmaster when it was a bounce, nobody when it was that too. */
-export function failureNotice(sender: string, hostname: string): Notice | undefined {
-  if (sender === DOUBLE) return undefined;
-  if (sender === "") return { kind: "double", to: `postmaster@${hostname}`, sender: DOUBLE };
-  return { kind: "failed", to: sender, sender: "" };
+/** The last a message's sender is to hear of it; of a bounce the postmaster is told, of that one nobody. undefined: nothing is to be said. */
+export function finalNotice(entry: Entry, hostname: string): Notice | undefined {
+  const { sender } = entry.envelope;
+  const recipients = reported(entry, (each) => actionFor(each, entry.envelope));
+  const failed = recipients.filter(({ action }) => action === "failed");
+  if (recipients.length === 0 || sender === DOUBLE) return undefined;
+  if (sender !== "")
+    return { kind: failed.length > 0 ? "failed" : "delivered", to: sender, sender: "", recipients };
+  // RFC 3461 §5.2: nobody is told that a report arrived
+  if (failed.length === 0) return undefined;
+  return { kind: "double", to: `postmaster@${hostname}`, sender: DOUBLE, recipients: failed };
+}
+
+/** That a message waits still; undefined: nobody wants to know. */
+export function delayNotice(entry: Entry): Notice | undefined {
+  const { sender } = entry.envelope;
+  const delayed = delayedOnes(entry);
+  if (sender === "" || sender === DOUBLE || delayed.length === 0) return undefined;
+  const recipients = reported(entry, (each) => (delayed.includes(each) ? "delayed" : undefined));
+  return { kind: "delayed", to: sender, sender: "", recipients };
+}
+
+function reported(
+  { recipients }: Entry,
+  actionOf: (recipient: RecipientEntry) => ReportedAction | undefined,
+): readonly ReportedRecipient[] {
+  return recipients.flatMap((each) => {
+    const action = actionOf(each);
+    const { address, original, code, text } = each;
+    return action ? [{ address, original, code, text, action }] : [];
+  });
 }
 
 export interface NoticeOptions {
@@ -42,29 +77,35 @@ export interface Written {
 /** The notice about `entry` as a message for the journal. What cannot be read of the original is left out. */
 export async function writeNotice(entry: Entry, notice: Notice, options: NoticeOptions): Promise<Written> {
   const { hostname, id, now, until } = options;
-  const wanted = notice.kind === "delayed" ? "waiting" : "failed";
+  const { kind, to, sender, recipients } = notice;
+  const { ret, envid, requireTls, utf8 } = entry.envelope;
+  // RFC 3461 §4.3: the whole message goes back only when it failed; RFC 8689 §5: nothing of it where TLS was wanted
+  const isWhole = kind !== "delayed" && kind !== "delivered" && ret !== "headers" && !requireTls;
+  const original = await originalOf(entry.kept, { ...options, isWhole, utf8: utf8 === true });
   const bytes = formatReport({
-    kind: notice.kind,
+    kind,
     hostname,
-    to: notice.to,
+    to,
     id,
     date: now,
     arrived: entry.arrived,
     until,
-    recipients: entry.recipients.filter(({ state }) => state === wanted),
-    original: await original(entry.kept, options),
+    envid,
+    recipients,
+    original,
   });
-  const reference = notice.kind === "delayed" ? { warns: entry.id } : { ends: entry.id };
+  const reference = kind === "delayed" ? { warns: entry.id } : { ends: entry.id };
   return {
     head: {
       id,
       arrived: now,
       envelope: {
-        sender: notice.sender,
-        recipients: [{ address: notice.to }],
+        sender,
+        recipients: [{ address: to }],
         // the original may be 8-bit; what is not is 8bitmime all the same
         body: "8bitmime",
         submitted: false,
+        ...(beyondAscii(to) ? { utf8: true } : {}),
       },
       size: bytes.length,
       file: false,
@@ -74,8 +115,14 @@ export async function writeNotice(entry: Entry, notice: Notice, options: NoticeO
   };
 }
 
-async function original(kept: Kept, { disk, spool, trouble }: NoticeOptions): Promise<Report["original"]> {
-  const most = limits.queue.bounceCopy;
+interface OriginalOptions extends NoticeOptions {
+  readonly isWhole: boolean;
+  readonly utf8: boolean;
+}
+
+async function originalOf(kept: Kept, options: OriginalOptions): Promise<Report["original"]> {
+  const { disk, spool, trouble, isWhole, utf8 } = options;
+  const most = isWhole ? limits.queue.bounceCopy : limits.queue.bounceHeader;
   try {
     const source = await openBody(disk, spool, kept.place);
     try {
@@ -87,8 +134,10 @@ async function original(kept: Kept, { disk, spool, trouble }: NoticeOptions): Pr
         if (length > most) break;
       }
       const start = Buffer.concat(parts);
-      if (source.size <= most) return { bytes: start, whole: true };
-      return { bytes: headerSection(start, limits.queue.bounceHeader), whole: false };
+      const header = headerSection(start, limits.queue.bounceHeader);
+      const global = utf8 && header.some((octet) => octet >= 0x80);
+      if (isWhole && source.size <= most) return { bytes: start, whole: true, global };
+      return { bytes: header, whole: false, global };
     } finally {
       await source.close();
     }

@@ -10,6 +10,7 @@ import { Alarm } from "./alarm.ts";
 import { recipientOf, type Task } from "./entries.ts";
 import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
+import { isOverdue, nextWith } from "./wishes.ts";
 
 export interface DispatchOptions {
   readonly clock: Clock;
@@ -85,7 +86,12 @@ export class Dispatch {
   }
 
   #later(task: Task, ms: number): void {
-    task.due = this.#options.clock.now() + ms;
+    this.#at(task, this.#options.clock.now() + ms);
+  }
+
+  /** Again at that time, unless something is to be done before. */
+  #at(task: Task, time: number): void {
+    task.due = nextWith(task.entry, time, this.#options.clock.now());
     if (!this.#stopped) this.#alarm.add(task);
   }
 
@@ -102,10 +108,10 @@ export class Dispatch {
   }
 
   #put(task: Task, local: boolean): void {
+    if (isOverdue(task.entry, this.#options.clock.now())) return this.#return(task, local);
     const until = this.#lanes.put(local ? "" : task.domain, task);
     if (until === undefined) return this.#soon();
-    task.due = until;
-    if (!this.#stopped) this.#alarm.add(task);
+    this.#at(task, until);
   }
 
   /** Once for all that became ready in this turn. */
@@ -134,6 +140,10 @@ export class Dispatch {
     }
     const local = lane.domain === "";
     const started = this.#options.clock.now();
+    if (isOverdue(entry, started)) {
+      this.#lanes.done(lane, "unknown");
+      return this.#return(task, local);
+    }
     const { envelope } = entry;
     const question = {
       ...envelope,
@@ -160,16 +170,25 @@ export class Dispatch {
     );
   }
 
+  /** Too late to be tried (RFC 2852 §4.1): whoever has been tried before keeps the reason why that failed. */
+  #return(task: Task, local: boolean): void {
+    const outcomes = new Map(
+      task.waiting.map((index) => {
+        const text = task.entry.recipients[index]?.text || "It could not be tried.";
+        return [index, { kind: "deferred", why: { code: "4.4.7", text } } as const];
+      }),
+    );
+    this.#options.settle(task, { started: this.#options.clock.now(), local, outcomes });
+    this.#soon();
+  }
+
   #land(lane: Lane, task: Task, attempt: Attempt): void {
     task.flying = false;
     task.entry.readers--;
     task.losses = 0;
     this.#flying--;
     const back = this.#lanes.done(lane, reachedBy(attempt.outcomes));
-    for (const waiting of back) {
-      waiting.due = lane.until;
-      if (!this.#stopped) this.#alarm.add(waiting);
-    }
+    for (const waiting of back) this.#at(waiting, lane.until);
     this.#options.settle(task, attempt);
     this.#wake();
   }

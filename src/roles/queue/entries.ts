@@ -3,6 +3,7 @@
 import { limits } from "#base/limits.ts";
 import type { Head, Kept, Progress, RecipientState, Stored } from "#store/spool/state.ts";
 import { type Envelope, type Recipient, splitAddress } from "#wire/envelope.ts";
+import { bornAt } from "./wishes.ts";
 
 export interface RecipientEntry extends Recipient {
   state: RecipientState;
@@ -87,7 +88,7 @@ export class Entries {
       moving: false,
       readers: 0,
     };
-    entry.tasks = tasksOf(entry, { again: false, due: () => head.arrived });
+    entry.tasks = tasksOf(entry, { again: false, due: () => bornAt(entry) });
     this.#byId.set(entry.id, entry);
     return entry;
   }
@@ -103,7 +104,7 @@ export class Entries {
         Object.assign(recipient, { state, attempts, code, text });
       }
     }
-    const due = (index: number) => stored.progress.get(index)?.next ?? stored.head.arrived;
+    const due = (index: number) => stored.progress.get(index)?.next ?? bornAt(entry);
     entry.tasks = tasksOf(entry, { again: true, due });
     return entry;
   }

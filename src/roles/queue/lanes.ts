@@ -47,7 +47,7 @@ export class Lanes {
   put(domain: string, task: Task): number | undefined {
     const lane = this.#lane(domain);
     if (lane.until > this.#now()) return lane.until;
-    lane.waiting.push(task);
+    line(lane, task);
     this.#mayGo(lane);
     return undefined;
   }
@@ -137,6 +137,20 @@ export class Lanes {
 function newLane(domain: string): Lane {
   return { domain, waiting: [], first: 0, flying: 0, unreachable: undefined, until: 0 };
 }
+
+/** The task waits behind all that are as urgent (RFC 6710 §5.2). */
+function line({ waiting, first }: Lane, task: Task): void {
+  const priority = priorityOf(task);
+  let at = waiting.length;
+  for (; at > first; at--) {
+    const before = waiting[at - 1];
+    if (!before || priorityOf(before) >= priority) break;
+  }
+  if (at === waiting.length) waiting.push(task);
+  else waiting.splice(at, 0, task);
+}
+
+const priorityOf = ({ entry }: Task): number => entry.envelope.priority ?? 0;
 
 /** The first that waits in a lane, flying from now on. */
 function take(lane: Lane): Task | undefined {

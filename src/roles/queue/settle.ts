@@ -9,10 +9,11 @@ import type { Journal, Urgency } from "#store/spool/journal.ts";
 import { bodyPath } from "#store/spool/source.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Outcome } from "#wire/envelope.ts";
-import { failureNotice, type Notice, writeNotice } from "./bounce.ts";
+import { delayNotice, finalNotice, type Notice, writeNotice } from "./bounce.ts";
 import type { Attempt } from "./dispatch.ts";
 import { type Entries, type Entry, progressOf, type RecipientEntry, type Task } from "./entries.ts";
 import { isLast, nextAttempt, SKIP } from "./schedule.ts";
+import { actionFor, bornAt, isOverdue, nextWith, untilOf, warnedAt } from "./wishes.ts";
 
 export interface SettleOptions {
   readonly clock: Clock;
@@ -56,7 +57,7 @@ export class Settle {
     task.due = due;
     if (task.waiting.length === 0) entry.tasks = entry.tasks.filter((each) => each !== task);
     const urgency = attempt.local ? "soon" : "now";
-    if (entry.tasks.length === 0 && !entry.recipients.some(({ state }) => state === "failed")) {
+    if (entry.tasks.length === 0 && entry.recipients.every((each) => !this.#isToBeTold(entry, each))) {
       return this.#end(entry, urgency);
     }
     const recipients = tried.map((index) => progressOf(entry, index, due));
@@ -69,13 +70,18 @@ export class Settle {
     }
   }
 
-  /** Nobody waits any more: ends the message, with a bounce when somebody failed. */
+  /** Nobody waits any more: ends the message, with a notice where its sender is to hear of it. */
   finish(entry: Entry): void {
-    if (!entry.recipients.some(({ state }) => state === "failed")) return this.#end(entry, "soon");
-    const notice = failureNotice(entry.envelope.sender, this.#options.slice().hostname);
+    const notice = finalNotice(entry, this.#options.slice().hostname);
     if (notice) return this.#notice(entry, notice);
-    this.#options.log.event("queue_discard", { id: entry.id });
+    if (entry.recipients.some(({ state }) => state === "failed"))
+      this.#options.log.event("queue_discard", { id: entry.id });
     this.#end(entry, "soon");
+  }
+
+  /** Somebody may have to be told of this recipient; `finish` knows who. */
+  #isToBeTold({ envelope }: Entry, recipient: RecipientEntry): boolean {
+    return recipient.state === "failed" || actionFor(recipient, envelope) !== undefined;
   }
 
   /** Resolves when all notices are in the journal. */
@@ -88,7 +94,7 @@ export class Settle {
     const now = this.#options.clock.now();
     const skip = attempt.local ? SKIP.local : SKIP.remote;
     const jitter = attempt.local ? 0 : Math.floor(this.#options.random() * JITTER);
-    return nextAttempt(entry.arrived, now, skip) + jitter;
+    return nextWith(entry, nextAttempt(bornAt(entry), now, skip) + jitter, now);
   }
 
   #outcome(entry: Entry, index: number, attempt: Attempt): void {
@@ -96,7 +102,7 @@ export class Settle {
     if (!recipient) return;
     const outcome = attempt.outcomes.get(index) ?? silent;
     recipient.attempts++;
-    this.#apply(entry, recipient, { outcome, started: attempt.started });
+    this.#apply(entry, recipient, { ...attempt, outcome });
     this.#options.log.event("queue_delivery", {
       id: entry.id,
       to: recipient.address,
@@ -110,10 +116,11 @@ export class Settle {
   #apply(
     entry: Entry,
     recipient: RecipientEntry,
-    { outcome, started }: { readonly outcome: Outcome; readonly started: number },
+    { outcome, started, local }: Omit<Attempt, "outcomes"> & { readonly outcome: Outcome },
   ): void {
+    const { clock, slice } = this.#options;
     if (outcome.kind === "delivered") {
-      recipient.state = "delivered";
+      recipient.state = local ? "delivered" : outcome.handedOn ? "handed" : "relayed";
       recipient.code = "2.0.0";
       recipient.text = outcome.by.slice(0, limits.queue.statusText);
       return;
@@ -121,7 +128,11 @@ export class Settle {
     recipient.code = outcome.why.code;
     recipient.text = outcome.why.text.slice(0, limits.queue.statusText);
     if (outcome.kind === "failed") recipient.state = "failed";
-    else if (isLast(entry.arrived, started, this.#options.slice().lifetime)) {
+    else if (isOverdue(entry, clock.now())) {
+      recipient.state = "failed";
+      recipient.code = "5.4.7";
+      recipient.text += " I'm not going to try again; the time that the sender set for it is over.";
+    } else if (isLast(bornAt(entry), started, slice().lifetime)) {
       recipient.state = "failed";
       // RFC 3463 §3.5: X.4.7, delivery time expired
       recipient.code = "5.4.7";
@@ -145,14 +156,13 @@ export class Settle {
     disk.remove(bodyPath(spool, entry.kept.place.name)).catch((thrown: unknown) => this.#trouble(thrown));
   }
 
-  /** RFC 5321 §4.5.4.1 suggests to tell senders of a delay; once, and only our own users, who are not forged. */
+  /** RFC 5321 §4.5.4.1 suggests to tell senders of a delay; once. */
   #warn(entry: Entry): void {
-    const { clock } = this.#options;
-    const { sender, submitted } = entry.envelope;
-    if (entry.warned || !submitted || sender === "") return;
-    if (clock.now() < entry.arrived + limits.queue.delayWarning) return;
+    if (entry.warned || this.#options.clock.now() < warnedAt(entry)) return;
+    const notice = delayNotice(entry);
+    if (!notice) return;
     entry.warned = true;
-    this.#notice(entry, { kind: "delayed", to: sender, sender: "" });
+    this.#notice(entry, notice);
   }
 
   #notice(entry: Entry, notice: Notice): void {
@@ -169,7 +179,7 @@ export class Settle {
     if (notice.kind === "delayed" && !entries.has(entry.id)) return;
     const now = clock.now();
     const id = this.#options.id();
-    const until = entry.arrived + slice().lifetime;
+    const until = untilOf(entry, slice().lifetime);
     const trouble = (message: string) => this.#trouble(new Error(message));
     const { hostname } = slice();
     const written = await writeNotice(entry, notice, { disk, spool, hostname, id, now, until, trouble });

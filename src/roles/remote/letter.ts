@@ -2,8 +2,8 @@
 
 import { limits } from "#base/limits.ts";
 import type { Delivery } from "#talk/deliver.ts";
-import type { Status } from "#wire/envelope.ts";
-import { asciiAddress, beyondAscii, formatMail, formatRcpt } from "#wire/smtp/request.ts";
+import { beyondAscii, type Status } from "#wire/envelope.ts";
+import { asciiAddress, formatMail, formatRcpt } from "#wire/smtp/request.ts";
 import { nameOf, type Peer } from "./peer.ts";
 
 export interface LetterBody {

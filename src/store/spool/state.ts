@@ -5,7 +5,8 @@ import { flag, integer, list, oneOf, optional, readJson, record, type Shape, tex
 import { type Envelope, envelopeShape } from "#wire/envelope.ts";
 import type { Place } from "./place.ts";
 
-export type RecipientState = "waiting" | "delivered" | "failed";
+/** "delivered": in a mailbox here. "relayed": another server has it. "handed": it has, and reports to the sender in our stead (RFC 3461 §5.2.1). */
+export type RecipientState = (typeof states)[number];
 
 export interface Progress {
   readonly index: number;
@@ -56,7 +57,7 @@ export interface Stored {
   readonly progress: Map<number, Progress>;
 }
 
-const states = ["waiting", "delivered", "failed"] as const;
+const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
 
 const progressRow: Shape<Progress> = (value, where) => {
   const [index, state, attempts, next, code, reason] = list<unknown>((each) => each, 6)(value, where);

@@ -2,7 +2,7 @@
 
 import { domainToASCII } from "node:url";
 import { err, ok, type Result } from "#base/result.ts";
-import { splitAddress } from "#wire/envelope.ts";
+import { beyondAscii, splitAddress } from "#wire/envelope.ts";
 import { formatNotify, formatOriginal, type Notify } from "./dsnparams.ts";
 import { formatXtext } from "./xtext.ts";
 
@@ -32,9 +32,6 @@ export function harmlessAddress(address: string): string {
   const formatted = formatAddress(clean);
   return formatted.ok ? formatted.value : clean;
 }
-
-/** Beyond ASCII: such an address needs a server that offers SMTPUTF8 (RFC 6531). */
-export const beyondAscii = (address: string): boolean => /[^\x00-\x7f]/.test(address);
 
 /** The same address for a server without SMTPUTF8: its domain in A-labels (RFC 5891); undefined when its local part needs UTF-8. */
 export function asciiAddress(address: string): string | undefined {

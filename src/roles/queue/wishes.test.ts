@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import test, { type TestContext } from "node:test";
+import { BrokenDisk } from "#test/support/brokendisk.ts";
+import { FakeClock } from "#test/support/clock.ts";
+import { deferred, delivered, failed, QueueWorld, send } from "#test/support/queueworld.ts";
+import type { Envelope, Outcome } from "#wire/envelope.ts";
+import type { Queue } from "./queue.ts";
+
+interface Place {
+  readonly world: QueueWorld;
+  readonly queue: Queue;
+  readonly clock: FakeClock;
+  readonly send: (envelope: Partial<Envelope>) => Promise<void>;
+}
+
+async function place(context: TestContext): Promise<Place> {
+  const clock = new FakeClock();
+  const world = new QueueWorld(context, new BrokenDisk(), clock);
+  await world.serve();
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  return {
+    world,
+    queue,
+    clock,
+    send: async (envelope) => {
+      const result = await send(injector, { sender: "ann@here.test", to: [], submitted: true, envelope });
+      assert.equal(result.kind, "queued");
+    },
+  };
+}
+
+async function stop({ queue, clock }: Place): Promise<void> {
+  const stopping = queue.stop(1000);
+  await clock.advance(1000);
+  await stopping;
+}
+
+/** The notices that local got: action and address of each recipient they name. */
+const notices = (world: QueueWorld): readonly (readonly string[])[] =>
+  world.attempts
+    .filter(({ delivery }) => delivery.sender === "")
+    .map(({ body }) =>
+      [...body.matchAll(/^Final-Recipient: rfc822; (.*)\r\nAction: (.*)\r$/gm)].map(
+        ([, address = "", action = ""]) => `${action} ${address}`,
+      ),
+    );
+
+const handed: Outcome = { kind: "delivered", by: "test", handedOn: true };
+
+test("the sender hears what he asked to hear, of each recipient, in one report", async (context) => {
+  type Notify = Envelope["recipients"][number]["notify"];
+  const rows: readonly [to: string, outcome: Outcome, notify: Notify, told: string | undefined][] = [
+    ["a@here.test", delivered, undefined, undefined],
+    ["a@here.test", delivered, ["success"], "delivered"],
+    ["a@here.test", delivered, ["failure", "delay"], undefined],
+    ["a@here.test", failed(), undefined, "failed"],
+    ["a@here.test", failed(), ["failure"], "failed"],
+    ["a@here.test", failed(), ["success", "delay"], undefined],
+    ["a@here.test", failed(), [], undefined],
+    ["a@far.test", delivered, ["success"], "relayed"],
+    ["a@far.test", handed, ["success"], undefined],
+    ["a@far.test", delivered, undefined, undefined],
+  ];
+  for (const [to, outcome, notify, told] of rows) {
+    const here = await place(context);
+    const { world } = here;
+    world.local = (_, address) => (address === "ann@here.test" ? delivered : outcome);
+    world.remote = () => outcome;
+    await here.send({ recipients: [{ address: to, notify }] });
+    await world.until(() => here.queue.entries.size === 0, "the end");
+    assert.deepEqual(notices(world), told === undefined ? [] : [[`${told} ${to}`]], `${to} ${notify}`);
+    await stop(here);
+  }
+});
+
+test("one report names failures and successes; ENVID, ORCPT and RET are in it", async (context) => {
+  const here = await place(context);
+  const { world } = here;
+  world.local = (_, address) => (address === "no@here.test" ? failed() : delivered);
+  await here.send({
+    envid: "order 66",
+    ret: "headers",
+    recipients: [
+      { address: "no@here.test", original: "rfc822;old@here.test" },
+      { address: "yes@here.test", notify: ["success"] },
+      { address: "quiet@here.test" },
+      { address: "b@far.test", notify: ["success", "failure"] },
+    ],
+  });
+  await world.until(() => here.queue.entries.size === 0, "the end");
+  assert.deepEqual(notices(world), [
+    ["failed no@here.test", "delivered yes@here.test", "relayed b@far.test"],
+  ]);
+  const body = world.attempts.at(-1)?.body ?? "";
+  assert.match(body, /\r\nOriginal-Envelope-Id: order 66\r\n/);
+  assert.match(body, /\r\nOriginal-Recipient: rfc822; old@here\.test\r\n/);
+  assert.match(body, /Content-Type: text\/rfc822-headers\r\n\r\nSubject: x\r\n\r\n--/);
+  await stop(here);
+});
+
+test("nobody is told that a report arrived", async (context) => {
+  const here = await place(context);
+  await here.send({ sender: "", recipients: [{ address: "a@here.test", notify: ["success"] }] });
+  await here.world.until(() => here.queue.entries.size === 0, "the end");
+  assert.equal(here.world.attempts.length, 1);
+  await stop(here);
+});
+
+test("what another server answers for is known behind a restart", async (context) => {
+  const here = await place(context);
+  const { world, clock } = here;
+  world.remote = (delivery) => (delivery.domain === "far.test" ? delivered : deferred("4.2.0", "busy"));
+  await here.send({
+    recipients: [
+      { address: "a@far.test", notify: ["success"] },
+      { address: "b@slow.test", notify: ["success"] },
+    ],
+  });
+  await world.until(() => world.attempts.length === 2, "both attempts");
+  await world.until(() => world.lines.filter((line) => /^queue_delivery/.test(line)).length === 2, "both");
+  await stop(here);
+  world.hangUp();
+  world.remote = () => handed;
+  const again = await world.open();
+  again.control[1]?.run({ id: "" });
+  await world.until(() => again.entries.size === 0, "the end");
+  assert.deepEqual(notices(world), [["relayed a@far.test"]]);
+  await stop({ ...here, queue: again, clock });
+});
+
+test("a message waits until its sender lets it go, and its time counts from then", async (context) => {
+  const here = await place(context);
+  const { world, clock } = here;
+  const day = 86_400_000;
+  const letGo = clock.now() + 8 * day;
+  let reached = false;
+  world.remote = () => (reached ? delivered : deferred("4.4.1", "Connection refused"));
+  await here.send({ holdUntil: letGo, recipients: [{ address: "a@far.test" }] });
+  await clock.advance(8 * day - 1000);
+  assert.equal(world.attempts.length, 0);
+  await clock.advance(2000);
+  await world.until(() => world.attempts.length === 1, "the first attempt");
+  await world.until(() => world.lines.some((line) => /^queue_delivery/.test(line)), "its outcome");
+  // qmail's schedule from the moment it was let go: 400 s later, though it is older than a message may grow
+  reached = true;
+  await clock.advance(401_000);
+  await world.until(() => here.queue.entries.size === 0, "the delivery");
+  assert.equal(world.attempts.length, 2);
+  await stop(here);
+});
+
+test("mail whose time is over comes back, without another attempt", async (context) => {
+  const here = await place(context);
+  const { world, clock } = here;
+  world.remote = () => deferred("4.4.1", "Connection refused");
+  const time = clock.now() + 600_000;
+  await here.send({ deliverBy: { time, mode: "return" }, recipients: [{ address: "a@far.test" }] });
+  await world.until(() => world.lines.some((line) => /^queue_delivery/.test(line)), "the first outcome");
+  await clock.advance(599_000);
+  const tried = () => world.attempts.filter(({ to }) => to === "remote").length;
+  const before = tried();
+  await clock.advance(2000);
+  await world.until(() => here.queue.entries.size === 0, "the end");
+  assert.equal(tried(), before);
+  assert.deepEqual(notices(world), [["failed a@far.test"]]);
+  const body = world.attempts.at(-1)?.body ?? "";
+  assert.match(body, /Status: 5\.4\.7\r\nDiagnostic-Code: x-kenro; Connection refused/);
+  assert.match(body, /the\s+time\s+that\s+the\s+sender\s+set\s+for\s+it\s+is\s+over/);
+  await stop(here);
+});
+
+test("a sender who asked so hears when his time is over, and the message goes on", async (context) => {
+  const here = await place(context);
+  const { world, clock } = here;
+  world.remote = () => deferred("4.2.0", "Busy");
+  const time = clock.now() + 600_000;
+  const recipients = [
+    { address: "a@far.test" },
+    { address: "b@far.test", notify: ["failure" as const] },
+    { address: "c@far.test", notify: ["delay" as const] },
+  ];
+  await here.send({ deliverBy: { time, mode: "notify" }, recipients });
+  await world.until(() => world.lines.some((line) => /^queue_delivery/.test(line)), "the first outcome");
+  await clock.advance(599_000);
+  assert.deepEqual(notices(world), []);
+  await clock.advance(2000);
+  await world.until(() => notices(world).length === 1, "the notice");
+  assert.deepEqual(notices(world), [["delayed a@far.test", "delayed c@far.test"]]);
+  assert.equal(here.queue.entries.size, 1);
+  await stop(here);
+});
+
+test("a trace is told of every server that took the message", async (context) => {
+  const here = await place(context);
+  here.world.remote = () => handed;
+  const time = here.clock.now() + 600_000;
+  await here.send({
+    deliverBy: { time, mode: "notify", trace: true },
+    recipients: [{ address: "a@far.test" }],
+  });
+  await here.world.until(() => here.queue.entries.size === 0, "the end");
+  assert.deepEqual(notices(here.world), [["relayed a@far.test"]]);
+  await stop(here);
+});
+
+test("of what waits for one destination, the most urgent goes first; equals in their order", async (context) => {
+  const here = await place(context);
+  const { world } = here;
+  world.slice = { ...world.slice, remoteConcurrency: 1 };
+  let release = () => {};
+  const first = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  world.remote = async () => {
+    await first;
+    return delivered;
+  };
+  await here.send({ recipients: [{ address: "first@far.test" }] });
+  await world.until(() => world.attempts.length === 1, "the first attempt");
+  for (const [name, priority] of [
+    ["low", -5],
+    ["plain1", undefined],
+    ["high1", 4],
+    ["plain2", 0],
+    ["highest", 9],
+    ["high2", 4],
+    ["lowest", -9],
+  ] as const)
+    await here.send({ priority, recipients: [{ address: `${name}@far.test` }] });
+  release();
+  await world.until(() => here.queue.entries.size === 0, "the end");
+  const order = ["first", "highest", "high1", "high2", "plain1", "plain2", "low", "lowest"];
+  assert.deepEqual(
+    world.tried,
+    order.map((name) => `${name}@far.test`),
+  );
+  await stop(here);
+});
