@@ -52,6 +52,10 @@ export const events = {
   queue_delivery: { level: "info", meaning: "an attempt ended: id, to, outcome, status, text, attempts" },
   queue_bounce: { level: "info", meaning: "a bounce was queued: id of the message, bounce (its id), to" },
   queue_discard: { level: "warn", meaning: "a bounce that bounced twice was thrown away" },
+  queue_order: {
+    level: "info",
+    meaning: "an administrator held, released, bounced or removed a message: id, order",
+  },
   queue_end: { level: "info", meaning: "all recipients of a message are settled" },
   queue_recovered: { level: "info", meaning: "the spool was read: messages, segments, ms" },
   queue_damage: { level: "error", meaning: "a part of the spool cannot be read; it was set aside in `file`" },

@@ -1,4 +1,4 @@
-// control: what the command line (and later the admin page) asks of running roles.
+// control: what the command line (and later the admin page) asks of the supervisor; queuecontrol.ts is what it asks of the queue.
 
 import { integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
 import type { Verb } from "./caller.ts";
@@ -41,44 +41,4 @@ export const reload: Verb<Record<string, never>, { readonly problems: readonly s
   kind: 3,
   question: nothing as Shape<Record<string, never>>,
   answer: record({ problems: list(text()) }),
-};
-
-const queuedRecipient = record({
-  address: text(),
-  state: oneOf("waiting", "delivering", "delivered", "relayed", "handed", "failed"),
-  attempts: integer(0),
-  /** When it is tried next, ms since 1970; 0 when it will not be. */
-  next: integer(0),
-  /** Enhanced status of the last attempt, "" before the first. */
-  status: text(),
-  reason: text(),
-});
-
-const queuedMessage = record({
-  id: text(),
-  sender: text(),
-  recipients: list(queuedRecipient),
-  size: integer(0),
-  /** ms since 1970. */
-  arrived: integer(0),
-});
-
-/** One message of `kenro queue list`. */
-export type QueuedMessage = Shaped<typeof queuedMessage>;
-
-/** A page of the queue, oldest first, starting behind the message `after` ("" for the first page). */
-export const queueList: Verb<
-  { readonly after: string; readonly most: number },
-  { readonly messages: readonly QueuedMessage[] }
-> = {
-  kind: 10,
-  question: record({ after: text(64), most: integer(1, 1000) }),
-  answer: record({ messages: list(queuedMessage) }),
-};
-
-/** Makes every waiting recipient due now (qmail's ALRM). */
-export const queueRetry: Verb<{ readonly id: string }, { readonly count: number }> = {
-  kind: 11,
-  question: record({ id: text(64) }),
-  answer: record({ count: integer(0) }),
 };

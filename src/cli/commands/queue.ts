@@ -1,6 +1,6 @@
 // kenro queue list, retry: messages that wait for delivery.
 
-import { type QueuedMessage, queueList, queueRetry } from "#talk/control.ts";
+import { type QueuedMessage, queueList, queueRetry } from "#talk/queuecontrol.ts";
 import { print, printJson, type Run } from "../call.ts";
 import { type ExitCode, Refusal } from "../exit.ts";
 import { withRole } from "../server.ts";

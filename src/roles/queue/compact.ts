@@ -50,11 +50,13 @@ async function copy(entry: Entry, { disk, spool, journal }: CompactOptions): Pro
     const record = await readRecord(disk, spool, place);
     body.push(record.subarray(place.body, place.body + place.size));
   }
+  // false need not be said: where an older record says true, the one that says false is not older (Q6)
+  const held = entry.held || undefined;
   const copied: Promise<Kept> = journal.insist(headOf(entry), body, "soon");
   const told = progress(entry).map(
     (recipients) =>
       new Promise<void>((resolve) =>
-        journal.progress({ id: entry.id, warned: entry.warned, recipients }, "soon", resolve),
+        journal.progress({ id: entry.id, warned: entry.warned, held, recipients }, "soon", resolve),
       ),
   );
   await Promise.all(told);
@@ -84,5 +86,5 @@ function progress(entry: Entry): readonly (readonly Progress[])[] {
   for (let at = 0; at < tried.length; at += limits.queue.deliveryRecipients) {
     pieces.push(tried.slice(at, at + limits.queue.deliveryRecipients));
   }
-  return pieces.length > 0 || !entry.warned ? pieces : [[]];
+  return pieces.length > 0 || !(entry.warned || entry.held) ? pieces : [[]];
 }

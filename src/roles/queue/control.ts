@@ -1,24 +1,115 @@
 // Control: what the command line asks of the queue.
 
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import { openBody } from "#store/spool/source.ts";
+import type { Kept } from "#store/spool/state.ts";
+import type { Disk } from "#sys/disk.ts";
 import { type Handled, on } from "#talk/answerer.ts";
-import { type QueuedMessage, queueList, queueRetry } from "#talk/control.ts";
+import {
+  type Count,
+  type QueuedMessage,
+  queueCount,
+  queueList,
+  queueOrder,
+  queueRetry,
+  queueShow,
+  queueStats,
+  type Selection,
+  type ShownMessage,
+} from "#talk/queuecontrol.ts";
+import { headerSection } from "#wire/message/dsn.ts";
+import { describe, selects, show } from "./describe.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Entries, Entry } from "./entries.ts";
+import type { Orders } from "./orders.ts";
+import { count } from "./stats.ts";
+import { bornAt } from "./wishes.ts";
 
 /** Bytes of one answer, roughly: it must fit into a frame. */
 const ANSWER = 512 * 1024;
 
-/** Recipients listed of one message. */
-const LISTED = 100;
+export interface ControlOptions {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** The spool directory. */
+  readonly spool: string;
+  readonly entries: Entries;
+  readonly dispatch: Dispatch;
+  readonly orders: Orders;
+}
 
-export function controlVerbs(entries: Entries, dispatch: Dispatch): readonly Handled[] {
+export function controlVerbs(options: ControlOptions): readonly Handled[] {
+  const { clock, entries, dispatch, orders } = options;
   const pages = new Pages(entries);
   return [
-    on(queueList, ({ after, most }) => ({ messages: pages.page(after, most) })),
-    on(queueRetry, ({ id }) => ({
-      count: dispatch.hurry((task) => id === "" || task.entry.id === id),
-    })),
+    on(queueList, ({ after, most, where = {} }) => ({ messages: pages.page(after, most, where) })),
+    on(queueRetry, ({ id, where = id === "" ? {} : { ids: [id] } }) => {
+      const now = clock.now();
+      // whose sender has set a later time (RFC 4865) goes before it only when it is named
+      const named = where.ids !== undefined;
+      const chosen = selected(entries, where).filter((entry) => named || bornAt(entry) <= now);
+      const among = new Set(chosen);
+      return { count: dispatch.hurry(({ entry }) => among.has(entry)) };
+    }),
+    on(queueShow, async ({ id, from, header }) => {
+      const entry = entries.find(id);
+      return entry ? { message: await shown(entry, { from, header }, options) } : {};
+    }),
+    on(queueCount, ({ where }) => counted(selected(entries, where))),
+    on(queueOrder, ({ order, where }) => orders.run(order, selected(entries, where))),
+    on(queueStats, () => count(entries.all(), clock.now())),
   ];
+}
+
+function selected(entries: Entries, where: Selection): readonly Entry[] {
+  const some = where.ids?.flatMap((id) => entries.find(id) ?? []);
+  const among: Iterable<Entry> = some ? new Set(some) : entries.all();
+  return [...among].filter((entry) => entry.tasks.length > 0 && selects(where, entry));
+}
+
+function counted(chosen: readonly Entry[]): Count {
+  return {
+    messages: chosen.length,
+    recipients: chosen.reduce(
+      (sum, { tasks }) => sum + tasks.reduce((each, { waiting }) => each + waiting.length, 0),
+      0,
+    ),
+    running: chosen.filter(({ tasks }) => tasks.some(({ flying }) => flying)).length,
+  };
+}
+
+async function shown(
+  entry: Entry,
+  { from, header }: { readonly from: number; readonly header: boolean },
+  { disk, spool }: ControlOptions,
+): Promise<ShownMessage> {
+  const message = show(entry, from);
+  if (!header) return message;
+  // a reader: no copy is made of it meanwhile, and its place stays
+  entry.readers++;
+  try {
+    return { ...message, header: (await headerOf(entry.kept, disk, spool)).toString("latin1") };
+  } finally {
+    entry.readers--;
+  }
+}
+
+async function headerOf({ place }: Kept, disk: Disk, spool: string): Promise<Buffer> {
+  const most = limits.smtp.headerBytes;
+  const source = await openBody(disk, spool, place);
+  try {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of source.chunks()) {
+      parts.push(chunk);
+      length += chunk.length;
+      if (length > most) break;
+    }
+    return headerSection(Buffer.concat(parts), most);
+  } finally {
+    await source.close();
+  }
 }
 
 /** Listings that are under way at the same time. */
@@ -34,11 +125,12 @@ class Pages {
     this.#entries = entries;
   }
 
-  page(after: string, most: number): QueuedMessage[] {
+  page(after: string, most: number, where: Selection): QueuedMessage[] {
     const messages: QueuedMessage[] = [];
     const rest = this.#from(after);
     let size = 0;
     for (let next = rest.next(); !next.done; next = rest.next()) {
+      if (!selects(where, next.value)) continue;
       const message = describe(next.value);
       messages.push(message);
       size += JSON.stringify(message).length;
@@ -65,26 +157,4 @@ class Pages {
     for (let next = all.next(); !next.done && next.value.id !== after; next = all.next());
     return all;
   }
-}
-
-function describe(entry: Entry): QueuedMessage {
-  const tasks = new Map(entry.tasks.flatMap((task) => task.waiting.map((index) => [index, task] as const)));
-  return {
-    id: entry.id,
-    sender: entry.envelope.sender,
-    recipients: entry.recipients.slice(0, LISTED).map((recipient, index) => {
-      const { address, state, attempts, code, text } = recipient;
-      const task = tasks.get(index);
-      return {
-        address,
-        state: task?.flying ? "delivering" : state,
-        attempts,
-        next: task?.due ?? 0,
-        status: code,
-        reason: text,
-      };
-    }),
-    size: entry.size,
-    arrived: entry.arrived,
-  };
 }

@@ -7,7 +7,7 @@ import type { Caller } from "#talk/caller.ts";
 import { type Delivered, deliver } from "#talk/deliver.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { Alarm } from "./alarm.ts";
-import { recipientOf, type Task } from "./entries.ts";
+import { type Entry, recipientOf, type Task } from "./entries.ts";
 import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
 import { isOverdue, nextWith } from "./wishes.ts";
@@ -43,6 +43,8 @@ export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #alarm: Alarm<Task>;
   readonly #lanes: Lanes;
+  /** Due tasks of messages that are held. */
+  readonly #parked = new Set<Task>();
   #flying = 0;
   #stopped = false;
   #landed: (() => void)[] = [];
@@ -64,16 +66,27 @@ export class Dispatch {
     else this.#route(task);
   }
 
-  /** Makes waiting tasks due now; how many there were. */
+  /** Makes waiting tasks due now; how many recipients they have. Those of held messages stay. */
   hurry(matches: (task: Task) => boolean): number {
-    const tasks = this.#alarm.take(matches);
+    const tasks = this.#alarm.take((task) => !task.entry.held && matches(task));
     this.#lanes.forgetBackoffs();
     for (const task of tasks) {
       task.due = this.#options.clock.now();
       this.#route(task);
     }
     this.#go();
-    return tasks.length;
+    return tasks.reduce((sum, { waiting }) => sum + waiting.length, 0);
+  }
+
+  /** Goes on with messages that are not held any more. */
+  unpark(entry: Entry): void {
+    for (const task of entry.tasks) if (this.#parked.delete(task)) this.submit(task);
+  }
+
+  /** Forgets the tasks of these messages, but for those under way: somebody else settles them. */
+  withdraw(entries: ReadonlySet<Entry>): void {
+    this.#alarm.take((task) => entries.has(task.entry));
+    for (const task of this.#parked) if (entries.has(task.entry)) this.#parked.delete(task);
   }
 
   /** Starts nothing more; resolves when nothing is under way, or when `patience` resolves. */
@@ -95,7 +108,15 @@ export class Dispatch {
     if (!this.#stopped) this.#alarm.add(task);
   }
 
+  /** Whether a due task does not go out: nothing of it is left to do, or its message is held and it is parked. */
+  #stays(task: Task): boolean {
+    if (isOver(task)) return true;
+    if (task.entry.held) this.#parked.add(task);
+    return task.entry.held;
+  }
+
   #route(task: Task): void {
+    if (this.#stays(task)) return;
     const local = this.#options.routes.local(task.domain);
     if (typeof local === "boolean") return this.#put(task, local);
     local.then(
@@ -108,6 +129,8 @@ export class Dispatch {
   }
 
   #put(task: Task, local: boolean): void {
+    // an order may have come while auth was asked
+    if (this.#stays(task)) return;
     if (isOverdue(task.entry, this.#options.clock.now())) return this.#return(task, local);
     const until = this.#lanes.put(local ? "" : task.domain, task);
     if (until === undefined) return this.#soon();
@@ -134,6 +157,7 @@ export class Dispatch {
 
   #start(lane: Lane, task: Task): void {
     const { entry } = task;
+    if (this.#stays(task)) return void this.#lanes.done(lane, "unknown");
     if (entry.moving) {
       this.#lanes.done(lane, "unknown");
       return this.#later(task, MOVING);
@@ -230,6 +254,11 @@ export class Dispatch {
     if (this.#flying === 0) for (const resolve of this.#landed.splice(0)) resolve();
     this.#soon();
   }
+}
+
+/** Settled by an administrator while it was on its way. */
+function isOver({ waiting, entry }: Task): boolean {
+  return waiting.length === 0 || entry.tasks.length === 0;
 }
 
 function outcomesOf(answer: Delivered): ReadonlyMap<number, Outcome> {

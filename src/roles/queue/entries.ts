@@ -36,6 +36,10 @@ export interface Entry {
   kept: Kept;
   /** Its sender was told of the delay. */
   warned: boolean;
+  /** No attempt begins until an administrator releases it (docs/queue.md O1). */
+  held: boolean;
+  /** An administrator has given it up: whom an attempt under way does not reach fails (O4). */
+  doomed: boolean;
   /** Those with recipients that wait. */
   tasks: readonly Task[];
   /** A copy of its record is on its way to another segment: it is not delivered meanwhile. */
@@ -84,6 +88,8 @@ export class Entries {
       size: head.size,
       kept,
       warned: false,
+      held: false,
+      doomed: false,
       tasks: [],
       moving: false,
       readers: 0,
@@ -97,6 +103,7 @@ export class Entries {
   restore(stored: Stored): Entry {
     const entry = this.add(stored.head, stored.kept);
     entry.warned = stored.warned;
+    entry.held = stored.held;
     for (const [index, progress] of stored.progress) {
       const recipient = entry.recipients[index];
       if (recipient) {

@@ -13,6 +13,7 @@ import { controlVerbs } from "./control.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Entries, type Entry } from "./entries.ts";
 import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
+import { Orders } from "./orders.ts";
 import { Room } from "./room.ts";
 import { Routes } from "./routes.ts";
 import { Settle } from "./settle.ts";
@@ -52,7 +53,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     ...options,
     routes: new Routes(options.auth, clock),
     limits: () => ({ local: slice().localConcurrency, remote: slice().remoteConcurrency }),
-    settle: (task, attempt) => settle.settle(task, attempt),
+    settle: (task, attempt) => orders.landed(task, attempt),
     trouble: (text) => log.event("trouble", { text }),
   });
   const common = { clock, disk, spool: directory, journal, entries, log };
@@ -63,6 +64,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     submit: (task) => dispatch.submit(task),
     random: options.random ?? Math.random,
   });
+  const orders: Orders = new Orders({ clock, journal, entries, log, dispatch, settle });
   const room = new Room({ disk, clock, at: directory }, () => slice().freeSpace);
   await room.check();
   const submitAll = (entry: Entry) => {
@@ -82,7 +84,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   });
   return {
     intake,
-    control: controlVerbs(entries, dispatch),
+    control: controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
     entries,
     get syncs() {
       return journal.syncs;

@@ -84,6 +84,12 @@ export class Settle {
     return recipient.state === "failed" || actionFor(recipient, envelope) !== undefined;
   }
 
+  /** O3: ends a message of which nothing more is to be done and nobody is told. Resolves when that is durable. */
+  remove(entry: Entry): Promise<void> {
+    entry.tasks = [];
+    return new Promise((resolve) => this.#end(entry, "now", resolve));
+  }
+
   /** Resolves when all notices are in the journal. */
   idle(): Promise<void> {
     return this.#notices;
@@ -141,10 +147,13 @@ export class Settle {
   }
 
   /** E2, E4 */
-  #end(entry: Entry, urgency: Urgency): void {
+  #end(entry: Entry, urgency: Urgency, done: () => void = () => {}): void {
     const { journal, entries, log } = this.#options;
     entries.remove(entry);
-    journal.end(entry.id, urgency, () => this.#ended(entry));
+    journal.end(entry.id, urgency, () => {
+      this.#ended(entry);
+      done();
+    });
     log.event("queue_end", { id: entry.id });
   }
 

@@ -3,21 +3,10 @@
 import path from "node:path";
 import { codeOf } from "#base/problem.ts";
 import type { Disk, DiskFile } from "#sys/disk.ts";
-import type { Place } from "./place.ts";
-import {
-  END,
-  FIRST,
-  formatHeader,
-  type Life,
-  MESSAGE,
-  messageParts,
-  PROGRESS,
-  parseHeader,
-  RECORD_HEADER,
-  segmentNumber,
-} from "./record.ts";
+import { FIRST, formatHeader, type Life, parseHeader, RECORD_HEADER, segmentNumber } from "./record.ts";
+import { Replay } from "./replay.ts";
 import { scanSegment, scanWindow } from "./scan.ts";
-import { type Head, parseHead, parseProgress, type Stored } from "./state.ts";
+import type { Stored } from "./state.ts";
 
 export interface FoundSegment {
   readonly number: number;
@@ -51,18 +40,13 @@ export async function recover(spool: SpoolLocation, damage: (file: string) => vo
   return reader;
 }
 
-/** The number that the prefix of an id stands for. */
-export function prefixOf(id: string): number {
-  const number = Number.parseInt(id.slice(0, id.indexOf("-")), 36);
-  return Number.isSafeInteger(number) ? number : 0;
-}
-
 class Reader implements Recovered {
-  readonly messages = new Map<string, Stored>();
+  readonly #replay = new Replay();
   segments: FoundSegment[] = [];
   lastNumber = -1;
   lastGeneration = 0;
-  lastPrefix = 0;
+  /** The greatest one in a segment's header. */
+  #floor = 0;
   readonly #spool: SpoolLocation;
   readonly #damage: (file: string) => void;
   readonly #journal: string;
@@ -71,6 +55,14 @@ class Reader implements Recovered {
     this.#spool = spool;
     this.#damage = damage;
     this.#journal = path.join(spool.directory, "journal");
+  }
+
+  get messages(): ReadonlyMap<string, Stored> {
+    return this.#replay.messages;
+  }
+
+  get lastPrefix(): number {
+    return Math.max(this.#floor, this.#replay.lastPrefix);
   }
 
   async read(): Promise<void> {
@@ -99,7 +91,7 @@ class Reader implements Recovered {
       if (!life) return await this.#headless(name, file);
       await settleHeader(file, life, bytes);
       this.lastGeneration = Math.max(this.lastGeneration, life.generation);
-      this.lastPrefix = Math.max(this.lastPrefix, life.floor);
+      this.#floor = Math.max(this.#floor, life.floor);
       this.segments.push({ number, life, size: await file.size() });
     } finally {
       await file.close();
@@ -133,7 +125,7 @@ class Reader implements Recovered {
         segment.life,
         {
           record: (bytes, at) => {
-            if (!this.#take(segment, bytes, at)) bad.push([at, at + bytes.length]);
+            if (!this.#replay.take(segment, bytes, at)) bad.push([at, at + bytes.length]);
           },
           damage: (from, to) => bad.push([from, to]),
         },
@@ -147,52 +139,6 @@ class Reader implements Recovered {
 
   #name(segment: FoundSegment): string {
     return `${String(segment.number).padStart(10, "0")}.seg`;
-  }
-
-  /** One valid record; false when its payload cannot be read. */
-  #take(segment: FoundSegment, bytes: Buffer, at: number): boolean {
-    const payload = bytes.subarray(RECORD_HEADER + 1);
-    switch (bytes[RECORD_HEADER]) {
-      case MESSAGE:
-        return this.#message(segment, bytes, at);
-      case PROGRESS:
-        return this.#progress(payload);
-      case END:
-        this.messages.delete(payload.toString());
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #message(segment: FoundSegment, bytes: Buffer, at: number): boolean {
-    const parts = messageParts(bytes);
-    const head = parts && parseHead(parts.head);
-    if (!parts || !head?.ok) return false;
-    const { id, ends, warns } = head.value;
-    const known = this.messages.get(id);
-    const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
-    this.messages.set(id, {
-      head: head.value,
-      kept: { place, segment: segment.number, length: bytes.length },
-      warned: known?.warned ?? false,
-      progress: known?.progress ?? new Map(),
-    });
-    this.lastPrefix = Math.max(this.lastPrefix, prefixOf(id));
-    if (ends !== undefined) this.messages.delete(ends);
-    const warned = warns === undefined ? undefined : this.messages.get(warns);
-    if (warned) warned.warned = true;
-    return true;
-  }
-
-  #progress(payload: Buffer): boolean {
-    const note = parseProgress(payload);
-    if (!note.ok) return false;
-    const message = this.messages.get(note.value.id);
-    if (!message) return true;
-    message.warned ||= note.value.warned;
-    for (const each of note.value.recipients) message.progress.set(each.index, each);
-    return true;
   }
 
   /** Copies damaged bytes to where a human can look at them; once, however often we start. */
@@ -235,28 +181,6 @@ async function settleHeader(file: DiskFile, life: Life, bytes: Buffer): Promise<
   const header = formatHeader(life);
   if (!bytes.equals(header)) await file.write([header], 0);
   await file.sync();
-}
-
-interface RecordAt {
-  readonly segment: FoundSegment;
-  readonly at: number;
-  readonly length: number;
-  readonly body: number;
-}
-
-function placeOf(head: Head, where: RecordAt): Place {
-  if (head.file) return { kind: "file", name: head.id, size: head.size };
-  const { segment, at, length, body } = where;
-  const { number, life } = segment;
-  return {
-    kind: "inline",
-    segment: number,
-    generation: life.generation,
-    offset: at,
-    length,
-    body,
-    size: length - body,
-  };
 }
 
 /** R4 */

@@ -37,6 +37,8 @@ export interface Head {
 export interface ProgressNote {
   readonly id: string;
   readonly warned: boolean;
+  /** An administrator's order; missing: as before. */
+  readonly held?: boolean | undefined;
   readonly recipients: readonly Progress[];
 }
 
@@ -53,6 +55,7 @@ export interface Stored {
   readonly head: Head;
   readonly kept: Kept;
   warned: boolean;
+  held: boolean;
   /** By index; those that are missing are as on the first day. */
   readonly progress: Map<number, Progress>;
 }
@@ -81,7 +84,12 @@ const headShape = record({
   warns: optional(text(64)),
 });
 
-const noteShape = record({ id: text(64), warned: optional(flag), recipients: list(progressRow) });
+const noteShape = record({
+  id: text(64),
+  warned: optional(flag),
+  held: optional(flag),
+  recipients: list(progressRow),
+});
 
 const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
 
@@ -96,8 +104,8 @@ export function parseHead(bytes: Buffer): Result<Head> {
 }
 
 export function formatProgress(note: ProgressNote): string {
-  const { id, warned, recipients } = note;
-  return JSON.stringify({ id, ...(warned ? { warned } : {}), recipients: recipients.map(row) });
+  const { id, warned, held, recipients } = note;
+  return JSON.stringify({ id, ...(warned ? { warned } : {}), held, recipients: recipients.map(row) });
 }
 
 export function parseProgress(bytes: Buffer): Result<ProgressNote> {
