@@ -25,6 +25,19 @@ const option = (flags: string, meaning: string) => new Option(flags, meaning);
 const several = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
 const passwordOption = option("--password-stdin", "read the password from standard input");
 
+/** Which messages of the queue are meant: see selection.ts. */
+const filters = [
+  option("--sender <address>", 'from this address, or @domain; "<>" for bounces'),
+  option("--recipient <address>", "that wait for this address, or @domain"),
+  option("--age <time>", "in the queue for at least so long, such as 2h"),
+  option("--status <name>", "deferred, held, running or waiting (not tried yet)"),
+];
+const ordering = [
+  ...filters,
+  option("--all", "every message"),
+  option("-y, --yes", "do not ask, however many are meant"),
+];
+
 const rows: readonly Row[] = [
   {
     usage: "init",
@@ -101,13 +114,50 @@ const rows: readonly Row[] = [
   },
   {
     usage: "queue list",
-    meaning: "messages that wait, oldest first",
+    meaning: "messages that wait, oldest first; also when no server runs",
+    options: [...filters, option("--format <name>", "text, mailq (as Postfix) or qmail (as qmail-qread)")],
     load: async () => (await import("./commands/queue.ts")).list,
   },
   {
-    usage: "queue retry [id]",
-    meaning: "try one message, or all, now",
+    usage: "queue show <id>",
+    meaning: "one message: envelope, and for each recipient what happened and when it is tried next",
+    options: [option("--headers", "its header section too")],
+    load: async () => (await import("./commands/queue.ts")).show,
+  },
+  {
+    usage: "queue stats",
+    meaning: "the queue counted: by status, age, kind of failure and destination",
+    load: async () => (await import("./commands/queue.ts")).stats,
+  },
+  {
+    usage: "queue retry [id...]",
+    meaning: "try messages now; without ids and filters all of them",
+    options: filters,
     load: async () => (await import("./commands/queue.ts")).retry,
+  },
+  {
+    usage: "queue hold [id...]",
+    meaning: "do not try messages until they are released",
+    options: ordering,
+    load: async () => (await import("./commands/order.ts")).hold,
+  },
+  {
+    usage: "queue release [id...]",
+    meaning: "try messages again that were held",
+    options: ordering,
+    load: async () => (await import("./commands/order.ts")).release,
+  },
+  {
+    usage: "queue bounce [id...]",
+    meaning: "give messages up and tell their senders",
+    options: ordering,
+    load: async () => (await import("./commands/order.ts")).bounce,
+  },
+  {
+    usage: "queue remove [id...]",
+    meaning: "give messages up and tell nobody",
+    options: ordering,
+    load: async () => (await import("./commands/order.ts")).remove,
   },
   {
     usage: "policy explain",
@@ -183,7 +233,8 @@ function command(row: Row, name: string, done: (code: ExitCode) => void): Comman
         directory: dataDirectory(given),
         given,
         json: json === true,
-        args: made.processedArgs as (string | undefined)[],
+        // one that may be given several times is a list
+        args: (made.processedArgs as (string | undefined | string[])[]).flat(),
         options,
       }),
     );

@@ -17,18 +17,21 @@ const PID_FILE = "run/supervisor/pid";
 /** A role on this machine that does not take a connection within this time hangs. */
 const PATIENCE = 5000;
 
+/** Asks one question; `ms` when the answer may take longer than usual. */
+export type Ask = <Q, A>(verb: Verb<Q, A>, question: Q, ms?: number) => Promise<A>;
+
 /** Asks the supervisor or the queue of the server in `directory` one question after another, then hangs up. */
 export async function withRole<T>(
   directory: string,
   role: "supervisor" | "queue",
-  talk: (ask: <Q, A>(verb: Verb<Q, A>, question: Q) => Promise<A>) => Promise<T>,
+  talk: (ask: Ask) => Promise<T>,
 ): Promise<T> {
   enter(directory);
   const at = socketPath(role, "control");
   await reach(directory, role);
   const caller = new Caller({ path: at, clock: systemClock });
   try {
-    return await talk((verb, question) => caller.ask(verb, question));
+    return await talk((verb, question, ms) => caller.ask(verb, question, ms));
   } catch (thrown) {
     if (!(thrown instanceof Trouble)) throw thrown;
     throw new Refusal(
@@ -71,6 +74,17 @@ function noQueue(directory: string): Refusal {
     `The queue does not answer yet; see how it is with: kenro status --dir ${directory}`,
     111,
   );
+}
+
+/** Whether nobody takes connections for the supervisor of the working directory. A look that takes no lock, so that it never keeps a server from starting. */
+export async function isDown(): Promise<boolean> {
+  try {
+    const socket = await dial(socketPath("supervisor", "control"), PATIENCE);
+    socket.destroy();
+    return false;
+  } catch (thrown) {
+    return codeOf(thrown) === "ENOENT" || codeOf(thrown) === "ECONNREFUSED";
+  }
 }
 
 /** Does a supervisor hold this data directory? A look takes the lock for a moment, so it is not for loops. */

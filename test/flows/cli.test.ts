@@ -163,7 +163,8 @@ test("what cannot be done is one sentence and the exit code of the contract", (c
     [1, kenro(["status", ...at])],
     [1, kenro(["stop", ...at])],
     [1, kenro(["reload", ...at])],
-    [111, kenro(["queue", "list", ...at])],
+    [1, kenro(["queue", "list", "--dir", path.join(directory, "missing")])],
+    [111, kenro(["queue", "stats", ...at])],
     [111, kenro(["queue", "retry", ...at])],
     [1, kenro(["start", "--dir", path.join(directory, "missing")])],
     [1, kenro(["log", "--dir", path.join(directory, "missing")])],
@@ -175,6 +176,8 @@ test("what cannot be done is one sentence and the exit code of the contract", (c
   const status = kenro(["status", "--json", ...at]);
   assert.deepEqual([status.code, JSON.parse(status.out)], [1, []]);
   assert.equal(kenro(["user", "list", ...at]).out, "ann@example.test\n");
+  const list = kenro(["queue", "list", "--json", ...at]);
+  assert.deepEqual([list.code, list.out, list.err], [0, "[]\n", ""]);
   assert.equal(kenro(["--help"]).code, 0);
   assert.match(kenro(["--version"]).out, /^\d+\.\d+\.\d+\n$/);
 });
