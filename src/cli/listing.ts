@@ -65,6 +65,9 @@ class TextListing implements Listing {
   }
 }
 
+/** Nothing is to be done for such a recipient any more. */
+const isDone = (state: QueuedRecipient["state"]): boolean => state !== "waiting" && state !== "delivering";
+
 const two = (number: number) => String(number).padStart(2, "0");
 const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -85,7 +88,7 @@ class MailqListing implements Listing {
     print(`${`${id}${mark}`.padEnd(17)} ${String(size).padStart(8)} ${date} ${from}`);
     let before = "";
     for (const { address, state: each, reason } of recipients) {
-      if (each === "delivered" || each === "failed") continue;
+      if (isDone(each)) continue;
       // Postfix says it once for all recipients that follow
       if (reason !== "" && reason !== before) print(`(${harmless(reason)})`.padStart(78));
       before = reason;
@@ -109,7 +112,7 @@ class QmailListing implements Listing {
     const time = [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":");
     print(`${day} ${time} GMT  #${id}  ${size}  <${harmless(sender)}> `);
     for (const { address, state } of recipients) {
-      const done = state === "delivered" || state === "failed" ? "  done" : "";
+      const done = isDone(state) ? "  done" : "";
       print(`${done}\tremote\t${harmless(address)}`);
     }
   }

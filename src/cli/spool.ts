@@ -52,7 +52,7 @@ function describe(stored: Stored): QueuedMessage {
       const { state, attempts, next, code, text } = stored.progress.get(index) ?? {
         state: "waiting",
         attempts: 0,
-        next: arrived,
+        next: Math.max(arrived, envelope.holdUntil ?? 0),
         code: "",
         text: "",
       };

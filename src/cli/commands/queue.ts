@@ -81,7 +81,9 @@ type ShownRecipient = ShownMessage["recipients"][number];
 
 /** What kind of failure kept a recipient from its mail; undefined when none has. */
 const failureOf = ({ state, attempts, status, reason }: ShownRecipient) =>
-  state === "delivered" || attempts === 0 ? undefined : classify({ code: status, text: reason });
+  attempts === 0 || ["delivered", "relayed", "handed"].includes(state)
+    ? undefined
+    : classify({ code: status, text: reason });
 
 const withFailure = (recipient: ShownRecipient) => ({ ...recipient, failure: failureOf(recipient) });
 
