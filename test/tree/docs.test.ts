@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { keywords } from "#roles/smtpd/extensions.ts";
+import { failures } from "#wire/smtp/failure.ts";
 import { configPage } from "../../tools/config.ts";
 import { logPage } from "../../tools/log.ts";
 
@@ -26,4 +27,10 @@ test("docs/smtp.md says of every extension what it means here", () => {
     ([, name]) => name,
   );
   assert.deepEqual(rows.sort(), [...keywords].sort());
+});
+
+test("docs/queue-tools.md says of every kind of failure what it means", () => {
+  const page = readFileSync(path.join(root, "docs/queue-tools.md"), "utf8");
+  for (const [failure, meaning] of Object.entries(failures))
+    assert.ok(page.includes(`\n| ${failure} | ${meaning} |\n`), failure);
 });

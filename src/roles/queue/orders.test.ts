@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { on } from "#talk/answerer.ts";
 import type { Verb } from "#talk/caller.ts";
+import { isLocal } from "#talk/lookup.ts";
 import {
   type Count,
   type Order,
@@ -226,6 +228,66 @@ test("show tells everything of one message; stats count all", async (context) =>
       ["far.test", 1, 1],
     ],
   );
+  await queue.stop(1000);
+});
+
+test("retry leaves mail alone whose sender has set a later time, but for the one that is named", async (context) => {
+  const world = new QueueWorld(context, new BrokenDisk());
+  await world.serve();
+  const queue = await world.open();
+  const prefix = queue.intake.prefix();
+  const id = `${prefix}-1`;
+  const draft = queue.intake.begin({
+    id,
+    session: "s",
+    envelope: {
+      sender: "ann@here.test",
+      recipients: [{ address: "b@here.test" }],
+      body: "7bit",
+      submitted: true,
+      holdUntil: Date.now() + 3_600_000,
+    },
+  });
+  assert.ok(!("kind" in draft));
+  await draft.commit();
+  assert.deepEqual(
+    (await listed(queue)).map(({ state }) => state),
+    ["waiting"],
+  );
+  assert.deepEqual(await ask(queue, queueRetry, { id: "" }), { count: 0 });
+  assert.deepEqual(await ask(queue, queueRetry, { id: "", where: { sender: "@here.test" } }), { count: 0 });
+  assert.deepEqual(await ask(queue, queueRetry, { id: "", where: { ids: [id] } }), { count: 1 });
+  await world.until(() => queue.entries.size === 0, "its delivery");
+  await queue.stop(1000);
+});
+
+test("an order that comes while auth is asked where the mail goes is not overtaken", async (context) => {
+  const world = new QueueWorld(context, new BrokenDisk());
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  for (const to of ["local", "remote"]) await world.answer(to, []);
+  let questions = 0;
+  await world.answer("auth", [
+    on(isLocal, async () => {
+      questions++;
+      await asked;
+      return { local: true };
+    }),
+  ]);
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  await send(injector, { sender: "ann@far.test", to: ["b@here.test"] });
+  await send(injector, { sender: "eve@far.test", to: ["c@here.test"] });
+  await world.until(() => questions > 0, "the question");
+  await give(queue, "hold", { sender: "ann@far.test" });
+  await give(queue, "remove", { sender: "eve@far.test" });
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const states = (await listed(queue)).map(({ state, recipients }) => [state, recipients[0]?.attempts]);
+  assert.deepEqual(states, [["held", 0]]);
+  assert.ok(!world.lines.some((line) => line.startsWith("trouble")), world.lines.join("\n"));
   await queue.stop(1000);
 });
 
