@@ -233,6 +233,11 @@ export const limits = {
     /** A fact that takes longer is not known; a rule that takes longer is skipped. */
     fact: 12 * second,
     rule: 30 * second,
+    /** Bytes of the file of exceptions. */
+    exceptions: 4 * MiB,
+    /** Characters of the comment of one, and the last time at which one may end: the year 9999. */
+    comment: 500,
+    latest: 253_370_764_800_000,
   },
   iprev: {
     /** Names of one client that are tried. */

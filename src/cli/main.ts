@@ -24,6 +24,10 @@ const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", imp
 const option = (flags: string, meaning: string) => new Option(flags, meaning);
 const several = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
 const passwordOption = option("--password-stdin", "read the password from standard input");
+const exceptionOptions = [
+  option("--comment <text>", "why"),
+  option("--expires <when>", 'after that it does not count: "30d", "12h" or a date'),
+];
 
 /** Which messages of the queue are meant: see selection.ts. */
 const filters = [
@@ -171,6 +175,28 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/policy.ts")).explain,
   },
   {
+    usage: "policy allow <what>",
+    meaning: "spare a client, name, HELO, sender or recipient from the rules",
+    options: exceptionOptions,
+    load: async () => (await import("./commands/exceptions.ts")).allow,
+  },
+  {
+    usage: "policy deny <what>",
+    meaning: "refuse a client, name, HELO, sender or recipient, whatever the rules say",
+    options: exceptionOptions,
+    load: async () => (await import("./commands/exceptions.ts")).deny,
+  },
+  {
+    usage: "policy exceptions list",
+    meaning: "what was allowed and denied, until when, by whom and why",
+    load: async () => (await import("./commands/exceptions.ts")).list,
+  },
+  {
+    usage: "policy exceptions remove <what>",
+    meaning: "leave it to the rules again",
+    load: async () => (await import("./commands/exceptions.ts")).remove,
+  },
+  {
     usage: "log",
     meaning: "the log in local time, all roles together",
     options: [
@@ -213,6 +239,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   domain: "domains of ours",
   queue: "messages on their way",
   policy: "which mail is refused, and why",
+  "policy exceptions": "what is allowed and denied whatever the rules say",
   rules: "who may connect, by address and name",
 };
 
@@ -246,27 +273,28 @@ function command(row: Row, name: string, done: (code: ExitCode) => void): Comman
 function program(done: (code: ExitCode) => void): Command {
   const top = new Command("kenro").description("A complete mail server");
   top.version(version, "-V, --version", "print the version");
-  const groups = new Map<string, Command>();
+  const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
-    const [first = "", second = ""] = row.usage.split(" ");
-    const meaning = groupMeanings[first];
-    if (meaning === undefined) {
-      top.addCommand(command(row, first, done));
-      continue;
-    }
-    let group = groups.get(first);
-    if (!group) {
-      group = new Command(first).description(meaning);
-      groups.set(first, group);
-      top.addCommand(group);
-    }
-    group.addCommand(command(row, second, done));
+    const words = row.usage.split(" ").filter((word) => !/^[<[]/.test(word));
+    const parent = groupOf(words.slice(0, -1), groups);
+    parent.addCommand(command(row, words.at(-1) ?? "", done));
   }
   for (const each of [top, ...everyCommand(top)]) {
     each.exitOverride().helpCommand(false);
     each.configureOutput({ writeErr: () => {} });
   }
   return top;
+}
+
+/** The group of these names, made with those above it where they are missing. */
+function groupOf(names: readonly string[], groups: Map<string, Command>): Command {
+  const key = names.join(" ");
+  const known = groups.get(key);
+  if (known) return known;
+  const group = new Command(names.at(-1)).description(groupMeanings[key] ?? "");
+  groups.set(key, group);
+  groupOf(names.slice(0, -1), groups).addCommand(group);
+  return group;
 }
 
 const everyCommand = (parent: Command): readonly Command[] =>

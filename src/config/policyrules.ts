@@ -3,6 +3,7 @@
 
 export const ruleIds = [
   "access",
+  "exception",
   "ban",
   "early-talker",
   "client-name",

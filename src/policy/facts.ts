@@ -8,6 +8,8 @@ import { type ClientName, clientName } from "#origin/iprev.ts";
 import type { Answer, MxRecord, Resolver } from "#sys/resolver.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import type { Databases } from "./databases.ts";
+import type { Exception } from "./exceptions/line.ts";
+import type { Exceptions } from "./exceptions/table.ts";
 import { isDynamic, type NamePatterns } from "./names.ts";
 import type { KnownVariables } from "./tcprules/variables.ts";
 
@@ -16,6 +18,8 @@ export interface World {
   readonly clock: Clock;
   readonly resolver: Resolver;
   readonly databases: Databases;
+  /** What the administrator has allowed or denied, whatever the rules say. */
+  readonly exceptions: Exceptions;
   readonly patterns: NamePatterns;
   readonly server: Server;
   /** tcprules: by address, and by name when it is verified. */
@@ -164,6 +168,16 @@ export class ClientFacts {
     async (): Promise<Access> => this.world.access(this.address, await this.verifiedName()),
   );
 
+  /** The administrator's exception about its address, or about its verified name. One of them that denies it denies it. */
+  readonly exception = once(async (): Promise<Exception | undefined> => {
+    const { exceptions } = this.world;
+    const address = await exceptions.find("client", this.address);
+    if (address?.verdict === "deny") return address;
+    const name = await this.verifiedName();
+    const byName = name === undefined ? undefined : await exceptions.find("name", name);
+    return byName?.verdict === "deny" ? byName : (address ?? byName);
+  });
+
   /** The /24 or /64 the client is in: senders that retry often do so from a neighbour. */
   get network(): string {
     const bytes = addressBytes(this.address);
@@ -216,6 +230,8 @@ export class HelloFacts {
     if (this.form !== "name") return Promise.resolve({ kind: "none" });
     return intime(clock, resolver.addresses(this.name), { kind: "later", why: "no answer in time" });
   });
+
+  readonly exception = once(() => this.#client.world.exceptions.find("helo", this.name));
 
   /** The name, which does not look dynamic, leads to the client: it knows who it is. */
   readonly confirmed = once(async (): Promise<boolean> => {
@@ -283,6 +299,8 @@ export class SenderFacts {
     return intime(world.clock, finding, late);
   });
 
+  readonly exception = once(() => this.#client.world.exceptions.find("from", this.address));
+
   /** The sender's domain vouches for the client, and not for everybody. */
   readonly authorised = once(async (): Promise<boolean> => {
     const result = await this.spf();
@@ -301,9 +319,13 @@ export class RecipientFacts {
   readonly address: string;
   /** Those before it in the transaction that were taken. */
   readonly before: number;
+  readonly #world: World;
 
-  constructor(address: string, before: number) {
+  constructor(world: World, address: string, before: number) {
+    this.#world = world;
     this.address = address;
     this.before = before;
   }
+
+  readonly exception = once(() => this.#world.exceptions.find("to", this.address));
 }

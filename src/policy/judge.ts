@@ -6,13 +6,13 @@ import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { PolicySlice } from "#config/slice.ts";
 import { splitAddress } from "#wire/envelope.ts";
+import type { Exception } from "./exceptions/line.ts";
 import { ClientFacts, type FactsOf, HelloFacts, RecipientFacts, SenderFacts, type World } from "./facts.ts";
 import { stages } from "./stages.ts";
 import {
   type Mode,
   type Rule,
   type SoFar,
-  type Spares,
   type Stage,
   stageNames,
   type Thresholds,
@@ -85,6 +85,8 @@ export class Judge {
   #sender: SenderFacts | undefined;
   /** The latest of each stage; those behind one that began anew are gone. */
   readonly #outcomes = new Map<Stage, Promise<Outcome>>();
+  /** An exception of the administrator allows what is judged: the client, its HELO, its sender or the recipient at hand. */
+  #allowed = false;
 
   /** Facts of the client begin to resolve. */
   constructor(options: JudgeOptions, address: string) {
@@ -134,7 +136,8 @@ export class Judge {
     const [hello, sender] = [this.#hello, this.#sender];
     if (!hello || !sender) return undefined;
     const { all = false, world } = this.#options;
-    const recipient = new RecipientFacts(address, before);
+    const recipient = new RecipientFacts(world, address, before);
+    await this.#heed([this.#client, hello, sender, recipient]);
     let first: Decision | undefined;
     for (const stage of stageNames) {
       if (stage === "recipient") this.#begin(stage, { client: this.#client, hello, sender, recipient });
@@ -144,6 +147,20 @@ export class Judge {
       if (first && !all) break;
     }
     return first && this.#unlessSpared(address, first);
+  }
+
+  /** Judges anew when an exception is about this recipient that was not about the one before, or the other way round. Facts are not
+   * found out twice. */
+  async #heed(about: readonly { exception(): Promise<Exception | undefined> }[]): Promise<void> {
+    const found = await Promise.all(about.map((each) => each.exception().catch(() => undefined)));
+    const allowed = found.some((each) => each?.verdict === "allow");
+    const [hello, sender] = [this.#hello, this.#sender];
+    if (allowed === this.#allowed || !hello || !sender) return;
+    this.#allowed = allowed;
+    const facts = { client: this.#client, hello, sender };
+    this.#begin("connect", facts);
+    this.#begin("hello", facts);
+    this.#begin("sender", facts);
   }
 
   /** What all stages said so far, in their order. */
@@ -177,6 +194,7 @@ export class Judge {
 
   async #judge<S extends Stage>(stage: S, facts: FactsOf[S], before: readonly Outcome[]): Promise<Outcome> {
     const { all = false, modes, thresholds } = this.#options;
+    const allowed = this.#allowed;
     const earlier = before.flatMap((outcome) => outcome.reasons);
     const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
     const tally = new Tally();
@@ -187,7 +205,7 @@ export class Judge {
       const mode = modes.get(each.id) ?? each.mode;
       if (mode === "off") continue;
       const sofar = { points: points + tally.points, reasons: [...earlier, ...tally.reasons], thresholds };
-      tally.take(each.id, mode, await this.#ask(each, facts, sofar));
+      tally.take(each.id, mode, await this.#ask(each, facts, sofar, allowed));
       if (tally.decision && !all) break;
     }
     const { records, decision, reasons, slow } = tally;
@@ -195,12 +213,17 @@ export class Judge {
   }
 
   /** What a rule says. One that fails, or that the world keeps waiting, says nothing: mail is never refused for our own trouble. */
-  async #ask<S extends Stage>(rule: Rule<S>, facts: FactsOf[S], sofar: SoFar): Promise<Asked> {
+  async #ask<S extends Stage>(
+    rule: Rule<S>,
+    facts: FactsOf[S],
+    sofar: SoFar,
+    allowed: boolean,
+  ): Promise<Asked> {
     const { clock } = this.#options.world;
     const began = clock.monotonic();
     const asked = (said: Asked["said"]): Asked => ({ said, ms: Math.round(clock.monotonic() - began) });
     try {
-      if (await this.#isSpared(rule.spares)) return asked("skipped");
+      if (await this.#isSpared(rule, allowed)) return asked("skipped");
       const said = rule.judge(facts, sofar);
       const verdict =
         said instanceof Promise
@@ -214,10 +237,14 @@ export class Judge {
     }
   }
 
-  async #isSpared(rule: Spares): Promise<boolean> {
+  async #isSpared(
+    { spares: rule, structural = false }: Pick<Rule, "spares" | "structural">,
+    allowed: boolean,
+  ): Promise<boolean> {
     const { relayClient, reliableClient, blocklisted } = await this.#client.access();
     if (relayClient !== undefined) return true;
     if (rule === "relay") return false;
+    if (allowed && !structural) return true;
     if (reliableClient || this.#client.isOurselves) return true;
     if (rule === "reliable") return false;
     if (blocklisted?.kind === "accept" || (await this.#client.memory()).known) return true;

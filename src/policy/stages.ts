@@ -7,6 +7,10 @@ import { clientDynamic } from "./rules/clientdynamic.ts";
 import { clientNameRule } from "./rules/clientname.ts";
 import { dnsbl } from "./rules/dnsbl.ts";
 import { earlyTalker } from "./rules/earlytalker.ts";
+import { exceptionClient } from "./rules/exceptionclient.ts";
+import { exceptionHello } from "./rules/exceptionhello.ts";
+import { exceptionRecipient } from "./rules/exceptionrecipient.ts";
+import { exceptionSender } from "./rules/exceptionsender.ts";
 import { greylist } from "./rules/greylist.ts";
 import { guesses } from "./rules/guesses.ts";
 import { helloAddress } from "./rules/helloaddress.ts";
@@ -25,9 +29,10 @@ import { spfRule } from "./rules/spf.ts";
 import type { Rule, Stage } from "./verdict.ts";
 
 export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
-  connect: [access, ban, earlyTalker, clientNameRule, dnsbl],
-  hello: [helloOwn, helloAddress, helloListed],
+  connect: [access, exceptionClient, ban, earlyTalker, clientNameRule, dnsbl],
+  hello: [exceptionHello, helloOwn, helloAddress, helloListed],
   sender: [
+    exceptionSender,
     senderListed,
     senderOnly,
     helloListedUnknown,
@@ -39,8 +44,10 @@ export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
     senderOurs,
   ],
   // the score is complete only now; greylisting last, since it is the only one that an honest client must bear
-  recipient: [recipientListed, bounceMany, guesses, scoreRule, greylist],
+  recipient: [exceptionRecipient, recipientListed, bounceMany, guesses, scoreRule, greylist],
 };
 
-/** Ids of all rules, in the order in which they run. */
-export const ruleIds: readonly string[] = Object.values(stages).flatMap((rules) => rules.map(({ id }) => id));
+/** Ids of all rules, in the order in which they run first. */
+export const ruleIds: readonly string[] = [
+  ...new Set(Object.values(stages).flatMap((rules) => rules.map(({ id }) => id))),
+];

@@ -42,6 +42,8 @@ export interface Rule<S extends Stage = Stage> {
   readonly meaning: string;
   readonly mode: Mode;
   readonly spares: Spares;
+  /** What it is about is wrong whoever does it: an exception of the administrator spares nobody from it. */
+  readonly structural?: boolean;
   readonly judge: (facts: FactsOf[S], sofar: SoFar) => Verdict | Promise<Verdict>;
 }
 

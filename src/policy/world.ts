@@ -8,6 +8,7 @@ import { parseListEntry } from "#origin/dnsblentry.ts";
 import { checkMailFrom, type SpfAnswer } from "#origin/spf.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Resolver } from "#sys/resolver.ts";
+import { openExceptions } from "./exceptions/file.ts";
 import type { Access, Listing, Memory, Server, SpfFinding, World } from "./facts.ts";
 import { openDatabases } from "./feeds/database.ts";
 import { starterPatterns } from "./feeds/starter.ts";
@@ -47,6 +48,7 @@ export function openWorld(options: WorldOptions): World {
     },
     patterns: patterns.value,
     databases: openDatabases({ clock, disk, directory, trouble }),
+    exceptions: openExceptions({ clock, disk, directory, trouble }),
     access: accessBy(rules, async (state) => {
       // a site without rules has none to complain of
       const found = await disk.stat(file).catch(() => true);

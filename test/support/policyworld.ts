@@ -2,6 +2,7 @@
 
 import type { Clock } from "#base/clock.ts";
 import type { DatabaseName } from "#policy/databases.ts";
+import { ExceptionTable, parseExceptions } from "#policy/exceptions/table.ts";
 import {
   type Access,
   forgetful,
@@ -25,6 +26,8 @@ export interface Given {
   readonly denied?: boolean;
   readonly listings?: World["listings"];
   readonly databases?: Partial<Record<DatabaseName, readonly string[]>>;
+  /** Lines of the file of exceptions. */
+  readonly exceptions?: readonly string[];
 }
 
 const none: SpfFinding = { kind: "none", evidence: "", everybody: false, never: false };
@@ -33,6 +36,7 @@ export function policyWorld(given: Given): World {
   const patterns = parsePatterns(starterPatterns);
   if (!patterns.ok) throw new Error(patterns.error.join("; "));
   const { denied = false, variables = {}, databases = {} } = given;
+  const table = new ExceptionTable(parseExceptions((given.exceptions ?? []).join("\n")).exceptions);
   const access: Access = {
     ...knownVariables(new Map(Object.entries(variables))).known,
     denied,
@@ -43,6 +47,7 @@ export function policyWorld(given: Given): World {
     resolver: given.resolver,
     patterns: patterns.value,
     databases: { find: async (name, keys) => keys.find((key) => databases[name]?.includes(key)) },
+    exceptions: { find: async (kind, subject) => table.find(kind, subject, given.clock.now()) },
     server: {
       hostname: "mail.a.test",
       addresses: new Set(["203.0.113.1"]),

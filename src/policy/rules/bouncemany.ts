@@ -8,6 +8,7 @@ export const bounceMany = rule({
   meaning: "The null sender has more than one recipient.",
   mode: "enforce",
   spares: "reliable",
+  structural: true,
   judge: ({ sender, recipient }) =>
     sender.address === "" && recipient.before > 0
       ? reject("A bounce goes to one recipient", `${recipient.before + 1} recipients`, { enhanced: "5.5.3" })
