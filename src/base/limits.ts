@@ -229,6 +229,21 @@ export const limits = {
     /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
     greetDelay: 5 * minute,
   },
+  feeds: {
+    /** Bytes of an archive of a feed as it comes, and unpacked; an entry takes 512 bytes of it. */
+    archive: 64 * MiB,
+    unpacked: 256 * MiB,
+    file: 16 * MiB,
+    /** Entries of one feed. */
+    entries: 200_000,
+    /** Feeds of a site: each costs every session a look at its directories. */
+    feeds: 20,
+    /** For everything that is fetched, and for redirections. */
+    time: 2 * minute,
+    redirections: 5,
+    /** An update that has less than this part of the entries before waits for the administrator. */
+    shrunk: 0.5,
+  },
   policy: {
     /** A fact that takes longer is not known; a rule that takes longer is skipped. */
     fact: 12 * second,

@@ -4,7 +4,7 @@ export const databaseNames = ["badhelo", "badhelo/unknown", "badmailfrom", "badr
 export type DatabaseName = (typeof databaseNames)[number];
 
 export interface Databases {
-  /** The first of the keys that is an entry. Keys are in lower case. */
+  /** The first of the keys that is an entry, and the feed that it is from. Keys are in lower case. */
   find(database: DatabaseName, keys: readonly string[]): Promise<string | undefined>;
 }
 

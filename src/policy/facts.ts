@@ -20,7 +20,8 @@ export interface World {
   readonly databases: Databases;
   /** What the administrator has allowed or denied, whatever the rules say. */
   readonly exceptions: Exceptions;
-  readonly patterns: NamePatterns;
+  /** How names of customers' lines look. */
+  patterns(): Promise<NamePatterns>;
   readonly server: Server;
   /** tcprules: by address, and by name when it is verified. */
   access(address: string, name: string | undefined): Promise<Access>;
@@ -198,7 +199,7 @@ export class ClientFacts {
   /** What its verified name looks like: a number in a row of many. Undefined: it does not. */
   readonly dynamic = once(async (): Promise<string | undefined> => {
     const name = await this.verifiedName();
-    return name === undefined ? undefined : isDynamic(name, this.address, this.world.patterns);
+    return name === undefined ? undefined : isDynamic(name, this.address, await this.world.patterns());
   });
 }
 
@@ -236,7 +237,7 @@ export class HelloFacts {
   /** The name, which does not look dynamic, leads to the client: it knows who it is. */
   readonly confirmed = once(async (): Promise<boolean> => {
     const { address, world } = this.#client;
-    if (isDynamic(this.name, address, world.patterns) !== undefined) return false;
+    if (isDynamic(this.name, address, await world.patterns()) !== undefined) return false;
     const answer = await this.addresses();
     return answer.kind === "found" && answer.records.some((each) => sameAddress(each, address));
   });

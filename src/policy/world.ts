@@ -10,9 +10,8 @@ import type { Disk } from "#sys/disk.ts";
 import type { Resolver } from "#sys/resolver.ts";
 import { openExceptions } from "./exceptions/file.ts";
 import type { Access, Listing, Memory, Server, SpfFinding, World } from "./facts.ts";
+import { activeFeeds, type FeedPlaces, patternsOf } from "./feeds/active.ts";
 import { openDatabases } from "./feeds/database.ts";
-import { starterPatterns } from "./feeds/starter.ts";
-import { parsePatterns } from "./names.ts";
 import { RulesFile, type RulesState } from "./tcprules/file.ts";
 import { judgeClient } from "./tcprules/match.ts";
 import { knownVariables } from "./tcprules/variables.ts";
@@ -28,12 +27,13 @@ export interface WorldOptions {
   readonly listings: (address: string) => Promise<readonly Listing[]>;
   /** A rule file or database that cannot be used, one sentence; told once for each. */
   readonly trouble: (text: string) => void;
+  /** Where the feeds are, if not where they are active. */
+  readonly feeds?: FeedPlaces;
 }
 
 export function openWorld(options: WorldOptions): World {
   const { clock, disk, directory, resolver, server, memory, listings, trouble } = options;
-  const patterns = parsePatterns(starterPatterns);
-  if (!patterns.ok) throw new Error(`Bug: the starter feed cannot be read: ${patterns.error.join("; ")}`);
+  const feeds = options.feeds ?? activeFeeds({ disk, clock, directory });
   const file = path.join(directory, "smtp.rules");
   const rules = new RulesFile({ path: file, strict: true, disk, clock });
   return {
@@ -46,8 +46,8 @@ export function openWorld(options: WorldOptions): World {
       const answer = await checkMailFrom({ ...question, receiver: server.hostname }, { resolver, clock });
       return findingOf(answer, resolver);
     },
-    patterns: patterns.value,
-    databases: openDatabases({ clock, disk, directory, trouble }),
+    patterns: patternsOf({ disk, feeds, trouble }),
+    databases: openDatabases({ clock, disk, directory, trouble, feeds }),
     exceptions: openExceptions({ clock, disk, directory, trouble }),
     access: accessBy(rules, async (state) => {
       // a site without rules has none to complain of

@@ -45,7 +45,7 @@ export function policyWorld(given: Given): World {
   return {
     clock: given.clock,
     resolver: given.resolver,
-    patterns: patterns.value,
+    patterns: async () => patterns.value,
     databases: { find: async (name, keys) => keys.find((key) => databases[name]?.includes(key)) },
     exceptions: { find: async (kind, subject) => table.find(kind, subject, given.clock.now()) },
     server: {

@@ -6,7 +6,8 @@ import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { type Disk, readWhole } from "#sys/disk.ts";
-import type { DatabaseName, Databases } from "../databases.ts";
+import { type DatabaseName, type Databases, databaseNames } from "../databases.ts";
+import type { FeedPlace, FeedPlaces } from "./active.ts";
 import { entryName, listedEntries } from "./entry.ts";
 
 export interface DatabaseOptions {
@@ -16,6 +17,7 @@ export interface DatabaseOptions {
   readonly directory: string;
   /** Told once for each way in which one cannot be read; such a database lists nobody. */
   readonly trouble: (text: string) => void;
+  readonly feeds?: FeedPlaces;
 }
 
 /** What each is called on disk: the directory, and the file of lines that qmail's control directory has. */
@@ -26,10 +28,55 @@ const files: Readonly<Record<DatabaseName, { readonly directory: string; readonl
   badrcptto: { directory: "badrcpttodir", lines: "badrcptto" },
 };
 
-/** The databases below a directory. */
+/** Databases by their directories and by their files of lines. */
+export const DIRECTORIES: ReadonlyMap<string, DatabaseName> = new Map(
+  databaseNames.map((name) => [files[name].directory, name]),
+);
+export const LINES: ReadonlyMap<string, DatabaseName> = new Map(
+  databaseNames.flatMap((name) => (files[name].lines === undefined ? [] : [[files[name].lines, name]])),
+);
+
+/** The databases below a directory, and those of feeds behind them. */
 export function openDatabases(options: DatabaseOptions): Databases {
-  const opened = new Map(Object.entries(files).map(([name, each]) => [name, new Database(each, options)]));
-  return { find: async (name, keys) => opened.get(name)?.find(keys) };
+  const opened = new Map<string, Database>(
+    databaseNames.map((name) => [name, new Database(files[name], options)]),
+  );
+  const feeds = options.feeds && new FeedDatabases(options, options.feeds);
+  return { find: async (name, keys) => (await opened.get(name)?.find(keys)) ?? feeds?.find(name, keys) };
+}
+
+/** The databases of all feeds that are active. */
+class FeedDatabases {
+  readonly #options: DatabaseOptions;
+  readonly #feeds: FeedPlaces;
+  #places: readonly FeedPlace[] = [];
+  #opened = new Map<string, Database>();
+
+  constructor(options: DatabaseOptions, feeds: FeedPlaces) {
+    this.#options = options;
+    this.#feeds = feeds;
+  }
+
+  async find(name: DatabaseName, keys: readonly string[]): Promise<string | undefined> {
+    const places = await this.#feeds.places();
+    if (places !== this.#places) this.#opened = new Map();
+    this.#places = places;
+    for (const place of places) {
+      const found = await this.#database(place, name).find(keys);
+      if (found !== undefined) return `${found} (feed ${place.name})`;
+    }
+    return undefined;
+  }
+
+  #database({ directory }: FeedPlace, name: DatabaseName): Database {
+    const key = `${name} ${directory}`;
+    const known = this.#opened.get(key);
+    if (known) return known;
+    // feeds come in directories only: whoever activates one has made entries of its lines
+    const made = new Database({ directory: files[name].directory }, { ...this.#options, directory });
+    this.#opened.set(key, made);
+    return made;
+  }
 }
 
 class Database {
