@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { checkMailFrom } from "#origin/spf.ts";
+import { FakeClock } from "#test/support/clock.ts";
+import { standardPolicy } from "#test/support/listeners.ts";
+import { type Given, policyWorld } from "#test/support/policyworld.ts";
+import { TableResolver } from "#test/support/table.ts";
+import { type Recorded, sessions } from "../../../test/fixtures/sessions/sessions.ts";
+import { sessionZones } from "../../../test/fixtures/sessions/zones.ts";
+import { Judge, judgingBy } from "../judge.ts";
+import { findingOf } from "../world.ts";
+import { readSession, type SessionRecord } from "./record.ts";
+import { changes, isNewlyRefused, recorded, replay } from "./replay.ts";
+
+const resolver = new TableResolver(sessionZones());
+const judging = judgingBy(standardPolicy);
+
+/** A session as it was, and its record as the ledger writes it. */
+async function live({ name, ip, helo, from, to, wanted }: Recorded): Promise<SessionRecord> {
+  const clock = new FakeClock();
+  const world = policyWorld({
+    clock,
+    resolver,
+    memory: { greylist: async () => ({ kind: "wait", until: 0 }) },
+    spf: async (question) =>
+      findingOf(await checkMailFrom({ ...question, receiver: "mail.a.test" }, { resolver, clock }), resolver),
+  });
+  const judge = new Judge({ world, ...judging, trouble: (text) => assert.fail(text) }, ip);
+  judge.hello(helo);
+  judge.sender(from);
+  const judged = judge.recipient(to, 0);
+  let done = false;
+  void judged.finally(() => (done = true));
+  for (let seconds = 0; !done && seconds < 600; seconds++) await clock.advance(1000);
+  const decision = await judged;
+  const reply = decision
+    ? `${decision.code} ${decision.enhanced} ${decision.text} (${decision.rule}) [s1]`
+    : "250 2.1.5 OK";
+  const stages = await judge.record();
+  const accepted = stages.flatMap(({ rules }) => rules).find(({ rule }) => rule === "client-name");
+  const line = JSON.stringify({
+    id: name,
+    at: 1,
+    ip,
+    name:
+      accepted?.verdict === "accept" && !accepted.evidence.startsWith("DNS") ? accepted.evidence : undefined,
+    hello: helo,
+    tls: null,
+    sender: from,
+    recipients: [{ address: to, reply }],
+    stages,
+    outcome: decision ? "refused" : "accepted",
+    wanted,
+  });
+  const read = readSession(Buffer.from(line));
+  assert.ok(read.ok, JSON.stringify(read));
+  return read.value;
+}
+
+const all = Promise.all(sessions.map(live));
+
+async function differences(given: Partial<Given>, wanted = true): Promise<readonly string[]> {
+  const found: string[] = [];
+  // whoever asks DNS now is wrong
+  const silent = new TableResolver({});
+  const world = policyWorld({ clock: new FakeClock(), resolver: silent, ...given });
+  for (const session of await all) {
+    const after = await replay(session, { world, ...judging });
+    for (const change of changes(session, recorded(session), after))
+      if (isNewlyRefused(change) || !wanted)
+        found.push(
+          `${session.id}: ${change.before.kind} ${change.before.rule} → ${change.after.kind} ${change.after.rule} ${change.after.evidence}`,
+        );
+  }
+  assert.deepEqual(silent.asked, []);
+  return found;
+}
+
+test("with the same rules nothing changes, and nothing is asked of DNS", async () => {
+  assert.deepEqual(await differences({}, false), []);
+});
+
+test("what a change of rules would newly refuse is found, and what it would let in", async () => {
+  const shop = await differences({ databases: { badmailfrom: ["@shop.test"] } });
+  assert.ok(
+    shop.length > 3 && shop.every((each) => each.includes("refused sender-listed @shop.test")),
+    shop.join("\n"),
+  );
+  const line = await differences({ exceptions: ["allow 0.0.0.0/0"] }, false);
+  assert.ok(line.length > 10 && line.every((each) => each.includes("→ taken")), line.join("\n"));
+  assert.deepEqual(await differences({ databases: { badhelo: ["nobody.test"] } }), []);
+});
+
+test("records: what is missing is not guessed, what is wrong is told", async () => {
+  const [first] = await all;
+  assert.ok(first);
+  // a record without the rules' words: neither DNS nor SPF may refuse
+  const world = policyWorld({ clock: new FakeClock(), resolver: new TableResolver({}) });
+  for (const session of await all) {
+    if (session.wanted !== true) continue;
+    const [said] = await replay(
+      { ...session, stages: [{ stage: "connect", rules: [] }] },
+      { world, ...judging },
+    );
+    assert.equal(said?.kind, "taken", `${session.id}: ${said?.rule} ${said?.evidence}`);
+  }
+  for (const wrong of [
+    "",
+    "{}",
+    "[]",
+    JSON.stringify({ ...first, at: "x" }),
+    JSON.stringify({ ...first, stages: [{}] }),
+  ])
+    assert.equal(readSession(Buffer.from(wrong)).ok, false, wrong);
+  const other = { ...first, recipients: [{ address: "x@a.test", reply: "550 5.1.1 No such user here" }] };
+  assert.deepEqual(recorded(other), [undefined]);
+});
