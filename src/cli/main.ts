@@ -41,6 +41,7 @@ const ordering = [
   option("--all", "every message"),
   option("-y, --yes", "do not ask, however many are meant"),
 ];
+const daysOption = option("--days <number>", "how far to look back at recorded sessions (30)");
 
 const rows: readonly Row[] = [
   {
@@ -197,6 +198,59 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/exceptions.ts")).remove,
   },
   {
+    usage: "policy replay",
+    meaning: "run recorded sessions through the rules as they are now and print what would be otherwise",
+    options: [
+      option("--feed <name>", "as if the version of this feed that waits were active"),
+      option("--candidate <directory>", "as if this directory, in spamdb's layout, were a feed"),
+      daysOption,
+    ],
+    load: async () => (await import("./commands/replay.ts")).replayed,
+  },
+  {
+    usage: "spamdb add <name> <source>",
+    meaning: "take rules of somebody else: a directory, a .tar.gz, https:, or a git repository",
+    options: [option("--key <file>", "only what this Ed25519 key has signed"), daysOption],
+    load: async () => (await import("./commands/spamdb.ts")).add,
+  },
+  {
+    usage: "spamdb update [name]",
+    meaning: "fetch one feed, or all; what would refuse wanted mail waits for you",
+    options: [daysOption],
+    load: async () => (await import("./commands/spamdb.ts")).update,
+  },
+  {
+    usage: "spamdb list",
+    meaning: "all feeds: what counts, and what waits",
+    load: async () => (await import("./commands/spamdb.ts")).list,
+  },
+  {
+    usage: "spamdb check [name]",
+    meaning: "whom the version that waits, or else the one that counts, refuses of the recorded sessions",
+    options: [daysOption],
+    load: async () => (await import("./commands/spamdb.ts")).check,
+  },
+  {
+    usage: "spamdb accept <name>",
+    meaning: "let the version that waits count",
+    load: async () => (await import("./commands/spamdb.ts")).accept,
+  },
+  {
+    usage: "spamdb drop <name>",
+    meaning: "throw the version that waits away",
+    load: async () => (await import("./commands/spamdb.ts")).drop,
+  },
+  {
+    usage: "spamdb except <name> <entry>",
+    meaning: "leave out one entry of a feed, now and in all its updates",
+    load: async () => (await import("./commands/spamdb.ts")).except,
+  },
+  {
+    usage: "spamdb remove <name>",
+    meaning: "do without a feed",
+    load: async () => (await import("./commands/spamdb.ts")).remove,
+  },
+  {
     usage: "log",
     meaning: "the log in local time, all roles together",
     options: [
@@ -240,6 +294,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   queue: "messages on their way",
   policy: "which mail is refused, and why",
   "policy exceptions": "what is allowed and denied whatever the rules say",
+  spamdb: "rules that others keep, in spamdb's layout",
   rules: "who may connect, by address and name",
 };
 
