@@ -3,7 +3,7 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import type { Disk } from "#sys/disk.ts";
+import { type Disk, realDisk, replaceSynced } from "#sys/disk.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { addFiles, temporaryDirectory } from "#test/support/temporary.ts";
 import type { DatabaseName, Databases } from "../databases.ts";
@@ -102,4 +102,28 @@ test("lines of a file count as entries; one that cannot be read lists nobody and
   addFiles(directory, "badmailfromdir");
   for (const _ of [1, 2]) assert.equal(await databases.find("badmailfrom", ["x@a.test"]), undefined);
   assert.equal(troubles.length, 1);
+});
+
+test("a file of lines that is too long, or none, leaves the lines that were read; told once", async (context) => {
+  const { databases, directory, troubles } = place(context);
+  const file = path.join(directory, "badmailfrom");
+  const write = (text: string) => replaceSynced(realDisk, file, Buffer.from(text));
+  await write("@bad.test\n");
+  const find = () => databases.find("badmailfrom", ["@bad.test"]);
+  assert.equal(await find(), "@bad.test");
+  const huge = await realDisk.open(file);
+  await huge.truncate(limits.rules.text + 1);
+  await huge.close();
+  for (const _ of [1, 2]) assert.equal(await find(), "@bad.test");
+  assert.equal(troubles.length, 1);
+  assert.match(troubles[0] ?? "", /longer than/);
+  await realDisk.remove(file);
+  addFiles(file, "x");
+  for (const _ of [1, 2]) assert.equal(await find(), "@bad.test");
+  assert.match(troubles[1] ?? "", /is not a file/);
+  await realDisk.removeTree(file);
+  await write("/etc/passwd\n../x\na\0b\n@more.test\n");
+  assert.equal(await databases.find("badmailfrom", ["@more.test"]), "@more.test");
+  for (const key of ["../x", "a\0b", "/etc/passwd", "..", ""])
+    assert.equal(await databases.find("badmailfrom", [key]), undefined, key);
 });

@@ -79,6 +79,9 @@ class FeedDatabases {
   }
 }
 
+/** Ways in which a database cannot be read that are not told again. */
+const REMEMBERED = 20;
+
 class Database {
   readonly #options: DatabaseOptions;
   readonly #directory: Directory;
@@ -86,7 +89,7 @@ class Database {
   #lines: ReadonlySet<string> = new Set();
   /** How the file of lines looked when it was read. */
   #seen = "";
-  #told = "";
+  readonly #told = new Set<string>();
 
   constructor(each: { readonly directory: string; readonly lines?: string }, options: DatabaseOptions) {
     this.#options = options;
@@ -98,8 +101,14 @@ class Database {
   async find(keys: readonly string[]): Promise<string | undefined> {
     try {
       await this.#readLines();
+    } catch (thrown) {
+      this.#tell(messageOf(thrown));
+    }
+    const listed = keys.find((key) => this.#lines.has(key));
+    if (listed !== undefined) return listed;
+    try {
       await this.#directory.look();
-      for (const key of keys) if (this.#lines.has(key) || (await this.#directory.has(key))) return key;
+      for (const key of keys) if (await this.#directory.has(key)) return key;
     } catch (thrown) {
       this.#tell(messageOf(thrown));
     }
@@ -113,17 +122,20 @@ class Database {
     const found = await disk.stat(this.#file);
     const seen = found ? JSON.stringify(found) : "";
     if (seen === this.#seen) return;
-    const bytes = found && (await readWhole(disk, this.#file, limits.rules.text));
-    if (bytes && bytes.length > limits.rules.text)
+    if (found && !found.regular) throw new Error(`${this.#file} is not a file; its old lines count`);
+    if (found && found.size > limits.rules.text)
       throw new Error(`${this.#file} is longer than ${limits.rules.text} bytes; its old lines count`);
+    const bytes = found && (await readWhole(disk, this.#file, limits.rules.text));
     const entries = bytes ? [...listedEntries(bytes)] : [];
     this.#lines = new Set(entries.flatMap(({ name }) => (name.ok ? [name.value] : [])));
     this.#seen = seen;
   }
 
   #tell(text: string): void {
-    if (text === this.#told) return;
-    this.#told = text;
+    if (this.#told.has(text)) return;
+    // some name what was looked for, which anybody can choose
+    if (this.#told.size >= REMEMBERED) this.#told.clear();
+    this.#told.add(text);
     this.#options.trouble(text);
   }
 }
