@@ -229,6 +229,21 @@ export const limits = {
     /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
     greetDelay: 5 * minute,
   },
+  site: {
+    /** Files of site rules, and bytes of one. */
+    files: 50,
+    file: 256 * KiB,
+    /** A call that takes longer is skipped, and its thread thrown away. */
+    time: 500,
+    /** MiB of the thread's heap. */
+    memory: 64,
+    /** Calls in a row by which a rule has lost its thread: it is off until its file changes. */
+    lost: 3,
+    /** What a rule may say: characters of its texts, points up or down, ms that a client waits. */
+    text: 400,
+    points: 20,
+    slow: 30 * second,
+  },
   feeds: {
     /** Bytes of an archive of a feed as it comes, and unpacked; an entry takes 512 bytes of it. */
     archive: 64 * MiB,

@@ -18,7 +18,9 @@ import {
   size,
 } from "./values.ts";
 
-const rule = z.enum(ruleIds, { error: `expected a rule: ${ruleIds.join(", ")}` });
+const rule = z.union([z.enum(ruleIds), z.string().regex(/^site\/[A-Za-z0-9_-]+$/)], {
+  error: `expected a rule: ${ruleIds.join(", ")}, or "site/NAME"`,
+});
 
 export interface Section {
   readonly meaning: string;

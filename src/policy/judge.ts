@@ -8,6 +8,7 @@ import type { PolicySlice } from "#config/slice.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import type { Exception } from "./exceptions/line.ts";
 import { ClientFacts, type FactsOf, HelloFacts, RecipientFacts, SenderFacts, type World } from "./facts.ts";
+import type { SiteRules } from "./site/rules.ts";
 import { stages } from "./stages.ts";
 import {
   type Mode,
@@ -26,6 +27,8 @@ export interface JudgeOptions {
   readonly modes: ReadonlyMap<string, Mode>;
   /** Local parts whose mail is taken whatever the rules say, so that people who are refused can ask why. */
   readonly spared: ReadonlySet<string>;
+  /** The site's own rules of a stage. */
+  readonly site?: SiteRules;
   /** Runs every rule, though one has refused already: to explain. */
   readonly all?: boolean;
   /** A rule failed or took too long; it is skipped. */
@@ -199,8 +202,7 @@ export class Judge {
     const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
     const tally = new Tally();
     // a refusal that stands is not made better by more questions
-    const rules =
-      all || !before.some((outcome) => outcome.decision) ? (stages[stage] as readonly Rule<S>[]) : [];
+    const rules = all || !before.some((outcome) => outcome.decision) ? await this.#rules(stage) : [];
     for (const each of rules) {
       const mode = modes.get(each.id) ?? each.mode;
       if (mode === "off") continue;
@@ -210,6 +212,16 @@ export class Judge {
     }
     const { records, decision, reasons, slow } = tally;
     return { record: { stage, rules: records }, decision, points: tally.points, reasons, slow };
+  }
+
+  /** The site's own run last, but their points count in the score. */
+  async #rules<S extends Stage>(stage: S): Promise<readonly Rule<S>[]> {
+    const ours = stages[stage] as readonly Rule<S>[];
+    const theirs = (await this.#options.site?.rules(stage)) ?? [];
+    if (theirs.length === 0) return ours;
+    const score = ours.findIndex(({ id }) => id === "score");
+    const at = score < 0 ? ours.length : score;
+    return [...ours.slice(0, at), ...theirs, ...ours.slice(at)];
   }
 
   /** What a rule says. One that fails, or that the world keeps waiting, says nothing: mail is never refused for our own trouble. */

@@ -26,6 +26,8 @@ export interface RoleRow {
   /** It makes files durable. Node 26 refuses fsync and fdatasync under --permission, so these roles do without that seat belt; their
    * user and their namespace are the wall (docs/decisions/0004). */
   readonly syncs: boolean;
+  /** It may start threads of JavaScript: for the site's own rules. */
+  readonly workers: boolean;
   /** Threads for files, name look-ups and key derivation (UV_THREADPOOL_SIZE). */
   readonly threads: number;
   /** Open files (prlimit). */
@@ -45,6 +47,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: everybody,
     processes: undefined,
     syncs: false,
+    workers: false,
     threads: 1,
     files: 1024,
   },
@@ -57,6 +60,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: ["smtpd", "queue", "local", "gate", "reader"],
     processes: undefined,
     syncs: false,
+    workers: false,
     threads: 2,
     files: 4096,
   },
@@ -69,6 +73,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: ["queue"],
     processes: undefined,
     syncs: true,
+    workers: false,
     threads: 16,
     files: 4096,
   },
@@ -81,6 +86,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: ["queue"],
     processes: undefined,
     syncs: false,
+    workers: false,
     threads: 4,
     files: 4096,
   },
@@ -93,6 +99,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: ["smtpd", "control"],
     processes: undefined,
     syncs: true,
+    workers: false,
     threads: 4,
     files: 4096,
   },
@@ -105,6 +112,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: ["gate"],
     processes: "reader",
     syncs: true,
+    workers: false,
     threads: 4,
     files: 16_384,
   },
@@ -117,6 +125,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: [],
     processes: "smtpd",
     syncs: false,
+    workers: true,
     threads: 2,
     files: 16_384,
   },
@@ -129,6 +138,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     answers: [],
     processes: "gate",
     syncs: false,
+    workers: false,
     threads: 2,
     files: 32_768,
   },

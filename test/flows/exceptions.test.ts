@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import { converse, World } from "#test/support/world.ts";
+import { addFiles, temporaryDirectory } from "#test/support/temporary.ts";
+import { converse, eventually, World } from "#test/support/world.ts";
 import { startZone } from "#test/support/zone.ts";
 import { sessionZones } from "../fixtures/sessions/zones.ts";
 
@@ -74,4 +75,35 @@ test("kenro policy allow and deny count for the next session, and the list tells
     ["policy", "exceptions", "remove", "nobody.test"],
   ])
     assert.throws(() => world.kenro(wrong), wrong.join(" "));
+
+  // who is allowed is spared from what follows
+  world.kenro(["policy", "exceptions", "remove", "@shop.test"]);
+  // a feed counts as soon as its link is there
+  const feed = path.join(temporaryDirectory(context), "feed");
+  addFiles(path.join(feed, "badmailfromdir"), "@shop.test");
+  world.kenro(["spamdb", "add", "x", feed]);
+  assert.match(await send(...shop), /^553 5\.7\.1 .*\(sender-listed\)/m);
+  world.kenro(["spamdb", "remove", "x"]);
+  assert.match(await send(...shop), /^250 2\.1\.5 /m);
+
+  // so does a rule of the site, in smtpd with its few rights
+  const site = path.join(world.dir, "rules/site");
+  fs.mkdirSync(site);
+  fs.writeFileSync(
+    path.join(site, "shop.ts"),
+    `export const stage = "sender";
+     export async function judge({ sender }: { sender: { domain: string } }) {
+       let read = "closed";
+       try { read = (await import("node:fs")).readFileSync("/etc/passwd", "utf8").slice(0, 4); } catch {}
+       if (sender.domain === "shop.test") return { kind: "reject", text: "Not today, files are " + read };
+     }`,
+  );
+  assert.match(await send(...shop), /^550 5\.7\.1 Not today, files are closed \(site\/shop\)/m);
+  fs.writeFileSync(
+    path.join(site, "shop.ts"),
+    'export const stage = "sender"; export const judge = () => { for (;;); };',
+  );
+  assert.match(await send(...shop), /^250 2\.1\.5 /m, "a rule that hangs refuses nobody");
+  await eventually(() => /Rule site\/shop failed/.test(world.kenro(["log"])));
+  assert.match(world.kenro(["policy", "explain", ...explained]), /site\/shop +enforce +failed/);
 });

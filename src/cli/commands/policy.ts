@@ -2,13 +2,16 @@
 
 import net from "node:net";
 import { systemClock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
 import { loadConfig, policySliceOf } from "#config/load.ts";
 import { forgetful } from "#policy/facts.ts";
 import { type Decision, Judge, judgingBy, type StageRecord } from "#policy/judge.ts";
+import { openSiteRules } from "#policy/site/rules.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
 import { realDisk } from "#sys/disk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
+import { Workshop } from "#sys/workshop.ts";
 import { openAccounts } from "../account.ts";
 import { type Call, complain, print, printJson, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
@@ -61,7 +64,14 @@ export const explain: Run = async (call) => {
     listings: listingsBy(policy, { clock: systemClock, resolver, trouble: complain }),
     trouble: complain,
   });
-  const judge = new Judge({ world, ...judgingBy(policy), all: true, trouble: complain }, session.ip);
+  const site = openSiteRules({
+    clock: systemClock,
+    disk: realDisk,
+    directory: "rules",
+    workshop: new Workshop({ clock: systemClock, ...limits.site }),
+    trouble: complain,
+  });
+  const judge = new Judge({ world, ...judgingBy(policy), site, all: true, trouble: complain }, session.ip);
   judge.hello(session.helo);
   judge.sender(session.from);
   let before = 0;

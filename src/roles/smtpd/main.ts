@@ -6,6 +6,7 @@ import { limits } from "#base/limits.ts";
 import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { forgetful } from "#policy/facts.ts";
+import type { SiteRules } from "#policy/site/rules.ts";
 import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
 import { connectionsFor } from "#sys/files.ts";
@@ -18,7 +19,7 @@ import { Remembered } from "#talk/remembered.ts";
 import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
 import { doorsOf } from "./door.ts";
-import { judgesBy } from "./policy.ts";
+import { judgesBy, siteRules } from "./policy.ts";
 import { SmtpSession } from "./session.ts";
 import { type Door, newConnection, type Peers, type SessionJudge } from "./state.ts";
 
@@ -45,6 +46,7 @@ class Smtpd implements Running<"smtpd"> {
   /** Makes the ids of sessions of one life differ from those of another. */
   readonly #life: string;
   #count = 0;
+  readonly #site: SiteRules;
   #judges: (address: string) => SessionJudge;
   #doors: ReadonlyMap<string, Door>;
   #shared: ReturnType<typeof sharedOf>;
@@ -58,6 +60,7 @@ class Smtpd implements Running<"smtpd"> {
     this.#life = `s${context.clock.now().toString(36)}${context.index === 0 ? "" : `.${context.index}`}`;
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
     this.#injector = new Injector(context.socketOf("queue"), context.clock);
+    this.#site = siteRules(context.clock, context.log);
     this.#judges = this.#judgesFor(context.slice);
     const judge = (address: string) => this.#judges(address);
     this.#peers = { ...peersOf(this.#auth, this.#injector, context.clock), judge };
@@ -99,7 +102,7 @@ class Smtpd implements Running<"smtpd"> {
 
   #judgesFor(slice: Slice): (address: string) => SessionJudge {
     const { clock, log } = this.#context;
-    return judgesBy(slice, { clock, log, auth: this.#auth, memory: forgetful });
+    return judgesBy(slice, { clock, log, auth: this.#auth, memory: forgetful, site: this.#site });
   }
 
   async stop(): Promise<void> {

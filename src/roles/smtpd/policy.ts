@@ -6,10 +6,12 @@ import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import type { Memory } from "#policy/facts.ts";
 import { Judge, type JudgeOptions, judgingBy } from "#policy/judge.ts";
+import { openSiteRules, type SiteRules } from "#policy/site/rules.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
+import { Workshop } from "#sys/workshop.ts";
 import type { Caller } from "#talk/caller.ts";
 import { isLocal } from "#talk/lookup.ts";
 import { Remembered } from "#talk/remembered.ts";
@@ -22,12 +24,21 @@ export interface PolicyOptions {
   readonly log: Logger;
   readonly auth: Caller;
   readonly memory: Memory;
+  readonly site: SiteRules;
+}
+
+/** The site's own rules, in a thread that begins with the first of them. */
+export function siteRules(clock: Clock, log: Logger): SiteRules {
+  const { time, memory } = limits.site;
+  const workshop = new Workshop({ clock, time, memory });
+  const trouble = (text: string) => log.event("trouble", { text });
+  return openSiteRules({ clock, disk: quickDisk, directory: RULES, workshop, trouble });
 }
 
 /** Makes a judge for each client, as the slice says. */
 export function judgesBy(
   slice: SliceOf<"smtpd">,
-  { clock, log, auth, memory }: PolicyOptions,
+  { clock, log, auth, memory, site }: PolicyOptions,
 ): (address: string) => Judge {
   const trouble = (text: string) => log.event("trouble", { text });
   const resolver = new NetworkResolver({ servers: slice.dnsServers, clock });
@@ -53,6 +64,6 @@ export function judgesBy(
     listings: listingsBy(slice.policy, { clock, resolver, trouble }),
     trouble,
   });
-  const options: JudgeOptions = { world, ...judgingBy(slice.policy), trouble };
+  const options: JudgeOptions = { world, ...judgingBy(slice.policy), site, trouble };
   return (address) => new Judge(options, address);
 }

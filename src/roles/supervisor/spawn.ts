@@ -29,6 +29,7 @@ export function spawner(
     nodeArguments: [
       "--disable-warning=ExperimentalWarning",
       ...(row.syncs ? [] : permissions(inside(row.reads), inside(row.writes))),
+      ...(row.workers && !row.syncs ? ["--allow-worker"] : []),
       BOOT,
       role,
       String(index),
