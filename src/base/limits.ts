@@ -268,6 +268,10 @@ export const limits = {
     /** Characters of the comment of one, and the last time at which one may end: the year 9999. */
     comment: 500,
     latest: 253_370_764_800_000,
+    /** Multiparts and messages within each other. Forwards of forwards have ten levels; virus scanners stop at about twenty. */
+    mimeDepth: 30,
+    /** The largest Content-Type that is looked through for its boundary. */
+    contentType: 8 * KiB,
   },
   iprev: {
     /** Names of one client that are tried. */

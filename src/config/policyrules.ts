@@ -25,4 +25,9 @@ export const ruleIds = [
   "guesses",
   "score",
   "greylist",
+  "header-from",
+  "mime-depth",
+  "header-date",
+  "header-8bit",
+  "message-score",
 ] as const;

@@ -39,7 +39,7 @@ export const events = {
   smtp_reject: { level: "info", meaning: "a command was answered 4xx or 5xx: code, command, text" },
   smtp_judged: {
     level: "info",
-    meaning: "a rule of policy refused a recipient: session, ip, rule, code, what it saw",
+    meaning: "a rule of policy refused a recipient or a message: session, ip, rule, code, what it saw",
   },
   smtp_accept: {
     level: "info",

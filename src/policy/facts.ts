@@ -101,6 +101,20 @@ export interface FactsOf {
   readonly hello: FactsOf["connect"] & { readonly hello: HelloFacts };
   readonly sender: FactsOf["hello"] & { readonly sender: SenderFacts };
   readonly recipient: FactsOf["sender"] & { readonly recipient: RecipientFacts };
+  readonly message: FactsOf["sender"] & { readonly message: MessageFacts };
+}
+
+/** What was seen of a message while it passed. */
+export interface MessageFacts {
+  /** Values of its From fields; of many only the first few. */
+  readonly from: readonly string[];
+  readonly hasDate: boolean;
+  /** Its sender said SMTPUTF8: the header may be in UTF-8. */
+  readonly utf8: boolean;
+  /** Bytes beyond ASCII in its header section: none, UTF-8, something else. */
+  readonly eightBit: "none" | "utf8" | "other";
+  /** Levels of multiparts and messages within messages, counted a little beyond `limits.policy.mimeDepth`. */
+  readonly depth: number;
 }
 
 /** Whether two texts are the same address. */

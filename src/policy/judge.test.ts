@@ -376,6 +376,7 @@ test("behind a refusal nothing more is looked up, unless all is to be explained"
   judging.sender("x@nowhere.test");
   const said = await judging.recipient("ann@a.test", 0);
   assert.equal(said?.rule, "hello-address");
+  await judging.message({ from: [], hasDate: false, utf8: false, eightBit: "none", depth: 0 }, []);
   const rules = (await judging.record()).flatMap(({ rules: each }) => each.map(({ rule }) => rule));
   assert.deepEqual([...new Set(rules)], ruleIds);
   assert.ok(resolver.asked.length > few);

@@ -7,7 +7,15 @@ import { messageOf } from "#base/problem.ts";
 import type { PolicySlice } from "#config/slice.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import type { Exception } from "./exceptions/line.ts";
-import { ClientFacts, type FactsOf, HelloFacts, RecipientFacts, SenderFacts, type World } from "./facts.ts";
+import {
+  ClientFacts,
+  type FactsOf,
+  HelloFacts,
+  type MessageFacts,
+  RecipientFacts,
+  SenderFacts,
+  type World,
+} from "./facts.ts";
 import type { SiteRules } from "./site/rules.ts";
 import { stages } from "./stages.ts";
 import {
@@ -81,6 +89,9 @@ interface Outcome {
   readonly slow: number;
 }
 
+/** What is said at RCPT. */
+const sessionStages = stageNames.filter((stage) => stage !== "message");
+
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #client: ClientFacts;
@@ -142,7 +153,7 @@ export class Judge {
     const recipient = new RecipientFacts(world, address, before);
     await this.#heed([this.#client, hello, sender, recipient]);
     let first: Decision | undefined;
-    for (const stage of stageNames) {
+    for (const stage of sessionStages) {
       if (stage === "recipient") this.#begin(stage, { client: this.#client, hello, sender, recipient });
       const { decision, slow } = await this.#outcome(stage);
       if (slow > 0 && !all) await pause(world.clock, slow);
@@ -164,6 +175,22 @@ export class Judge {
     this.#begin("connect", facts);
     this.#begin("hello", facts);
     this.#begin("sender", facts);
+  }
+
+  /**
+   * What the client is told of the whole message. A refusal of one of its recipients was said to that one and is no more than that.
+   * Undefined: it is welcome, or all its recipients take whatever comes.
+   */
+  async message(message: MessageFacts, recipients: readonly string[]): Promise<Decision | undefined> {
+    const [hello, sender] = [this.#hello, this.#sender];
+    if (!hello || !sender) return undefined;
+    this.#begin("message", { client: this.#client, hello, sender, message });
+    const { decision, slow } = await this.#outcome("message");
+    if (slow > 0 && !this.#options.all) await pause(this.#options.world.clock, slow);
+    if (!decision) return undefined;
+    return recipients.every((address) => this.#unlessSpared(address, decision) === undefined)
+      ? undefined
+      : decision;
   }
 
   /** What all stages said so far, in their order. */
@@ -201,8 +228,9 @@ export class Judge {
     const earlier = before.flatMap((outcome) => outcome.reasons);
     const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
     const tally = new Tally();
-    // a refusal that stands is not made better by more questions
-    const rules = all || !before.some((outcome) => outcome.decision) ? await this.#rules(stage) : [];
+    // a refusal that stands is not made better by more questions; a message that came in spite of one was for others
+    const standing = stage !== "message" && before.some((outcome) => outcome.decision);
+    const rules = all || !standing ? await this.#rules(stage) : [];
     for (const each of rules) {
       const mode = modes.get(each.id) ?? each.mode;
       if (mode === "off") continue;

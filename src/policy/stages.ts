@@ -13,12 +13,17 @@ import { exceptionRecipient } from "./rules/exceptionrecipient.ts";
 import { exceptionSender } from "./rules/exceptionsender.ts";
 import { greylist } from "./rules/greylist.ts";
 import { guesses } from "./rules/guesses.ts";
+import { header8bit } from "./rules/header8bit.ts";
+import { headerDate } from "./rules/headerdate.ts";
+import { headerFrom } from "./rules/headerfrom.ts";
 import { helloAddress } from "./rules/helloaddress.ts";
 import { helloDotless } from "./rules/hellodotless.ts";
 import { helloListed } from "./rules/hellolisted.ts";
 import { helloListedUnknown } from "./rules/hellolistedunknown.ts";
 import { helloOwn } from "./rules/helloown.ts";
 import { helloUnresolvable } from "./rules/hellounresolvable.ts";
+import { messageScore } from "./rules/messagescore.ts";
+import { mimeDepth } from "./rules/mimedepth.ts";
 import { recipientListed } from "./rules/recipientlisted.ts";
 import { scoreRule } from "./rules/score.ts";
 import { senderDomain } from "./rules/senderdomain.ts";
@@ -45,6 +50,8 @@ export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
   ],
   // the score is complete only now; greylisting last, since it is the only one that an honest client must bear
   recipient: [exceptionRecipient, recipientListed, bounceMany, guesses, scoreRule, greylist],
+  // when the whole message has come, before it is taken
+  message: [headerFrom, mimeDepth, headerDate, header8bit, messageScore],
 };
 
 /** Ids of all rules, in the order in which they run first. */

@@ -3,7 +3,7 @@
 import type { FactsOf } from "./facts.ts";
 
 /** The moments at which a session is judged, in their order. */
-export const stageNames = ["connect", "hello", "sender", "recipient"] as const;
+export const stageNames = ["connect", "hello", "sender", "recipient", "message"] as const;
 export type Stage = (typeof stageNames)[number];
 
 /** enforce: as it says; observe: only the record hears of it; off: the rule does not run. */

@@ -1,6 +1,6 @@
 // score: many small things against a session are one large one.
 
-import { accept, reject, rule } from "../verdict.ts";
+import { accept, reject, rule, type SoFar, type Verdict } from "../verdict.ts";
 
 export const scoreRule = rule({
   id: "score",
@@ -8,8 +8,10 @@ export const scoreRule = rule({
   meaning: "What speaks against the session adds up to policy.reject_score or more.",
   mode: "enforce",
   spares: "known",
-  judge: (_, { points, reasons, thresholds }) => {
-    if (points < thresholds.reject) return accept(`${points} points`);
-    return reject("Too much speaks against this session; ask your postmaster", reasons.join("; "));
-  },
+  judge: (_, sofar) => tooMany(sofar),
 });
+
+export function tooMany({ points, reasons, thresholds }: SoFar): Verdict {
+  if (points < thresholds.reject) return accept(`${points} points`);
+  return reject("Too much speaks against this session; ask your postmaster", reasons.join("; "));
+}

@@ -1,6 +1,8 @@
 // The header section of a message that is passing: its hops are counted, and what a submission lacks is added, what it must not
 // show is cut (RFC 6409 §8). Everything else stays as it came, byte for byte.
 
+import { isUtf8 } from "node:buffer";
+
 const BLANK = Buffer.from("\r\n\r\n");
 
 /** Where the header section with its blank line ends in a text that begins with it; −1: not there (searched from `from` on). */
@@ -17,6 +19,8 @@ export interface HeaderScan {
   readonly hops: number;
   readonly hasDate: boolean;
   readonly hasMessageId: boolean;
+  /** Values of the From fields, of many the first few. */
+  readonly from: readonly string[];
   /** Ranges of the fields that only the sender may see: Bcc, Resent-Bcc. */
   readonly secret: readonly (readonly [start: number, end: number])[];
 }
@@ -26,15 +30,27 @@ export function scanHeader(header: Buffer): HeaderScan {
   const text = header.toString("latin1");
   const seen = { fields: 0, hops: 0, hasDate: false, hasMessageId: false };
   const secret: [number, number][] = [];
+  const from: string[] = [];
   for (let start = 0; start < text.length; ) {
     const end = fieldEnd(text, start);
     const name = fieldName(text, start, end);
     if (name !== "") seen.fields++;
     if (name === "bcc" || name === "resent-bcc") secret.push([start, end]);
-    else count(seen, name);
+    else if (name === "from") {
+      if (from.length < FROMS) from.push(text.slice(text.indexOf(":", start) + 1, end).trim());
+    } else count(seen, name);
     start = end;
   }
-  return { ...seen, secret };
+  return { ...seen, from, secret };
+}
+
+/** One is right; more are wrong, however many. */
+const FROMS = 3;
+
+/** What bytes beyond ASCII a header section has. */
+export function eightBitOf(header: Buffer): "none" | "utf8" | "other" {
+  if (!/[\x80-\xff]/.test(header.toString("latin1"))) return "none";
+  return isUtf8(header) ? "utf8" : "other";
 }
 
 /** Where a field ends: behind its last continuation line (RFC 5322 §2.2.3). */
@@ -49,7 +65,7 @@ function fieldEnd(text: string, start: number): number {
 }
 
 const NAME = /[!-9;-~]+(?=[ \t]*:)/y;
-const KNOWN = new Set(["received", "delivered-to", "date", "message-id", "bcc", "resent-bcc"]);
+const KNOWN = new Set(["received", "delivered-to", "date", "message-id", "from", "bcc", "resent-bcc"]);
 
 /** The name of a field in lower case when it is one we look for, "other" for the others, "" for a line that is no field. */
 function fieldName(text: string, start: number, end: number): string {

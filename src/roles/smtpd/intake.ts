@@ -1,15 +1,19 @@
 // One message on its way from the client to the queue: its header is looked through, then it streams on, never whole in memory.
 
+import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
+import type { MessageFacts } from "#policy/facts.ts";
 import { INJECT_DEADLINE, type Injection, type InjectResult } from "#talk/inject.ts";
 import { ChunkReader } from "#wire/chunks.ts";
 import { findFlaw } from "#wire/dots.ts";
+import { Nesting } from "#wire/message/nesting.ts";
 import { formatReceived } from "#wire/message/received.ts";
 import { formatDate } from "#wire/message/rfcdate.ts";
 import { badBody, notQueued, queued, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { type Gathered, HeaderGatherer } from "./gatherer.ts";
-import { type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
+import { eightBitOf, type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
+import { refusedBy } from "./judged.ts";
 import type { Connection, Transaction } from "./state.ts";
 
 /** Bytes of body that are gathered before they are handed on; a message up to this leaves in one piece. */
@@ -26,6 +30,13 @@ interface Header {
   readonly scan: HeaderScan;
 }
 
+/** Of a message that is judged. */
+interface Seen {
+  readonly nesting: Nesting;
+  /** When the header is complete. */
+  facts: Omit<MessageFacts, "depth"> | undefined;
+}
+
 export class Intake {
   readonly #connection: Connection;
   readonly #transaction: Transaction;
@@ -33,6 +44,8 @@ export class Intake {
   #gatherer: HeaderGatherer | undefined = new HeaderGatherer();
   /** The header when it is complete, until it has been handed on. */
   #header: Header | undefined;
+  /** What the rules see of the message; where nobody judges it is not looked at. */
+  readonly #seen: Seen | undefined;
   #pieces: Buffer[] = [];
   #pending = 0;
   #size = 0;
@@ -47,6 +60,8 @@ export class Intake {
     this.#connection = connection;
     this.#transaction = transaction;
     this.#chunks = new ChunkReader(transaction.wishes.body === "binarymime");
+    const { mimeDepth: depth, contentType } = limits.policy;
+    this.#seen = connection.judge && { nesting: new Nesting({ depth, contentType }), facts: undefined };
   }
 
   /** Whether enough is gathered for `pour`. */
@@ -111,6 +126,7 @@ export class Intake {
     // a message without a blank line is all header
     if (this.#gatherer) this.#endHead({ bytes: this.#gatherer.everything(), rest: EMPTY });
     await this.pour();
+    await this.#judge();
     const injection = this.#injection;
     if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;
     // from here on it is the queue's to keep or to drop
@@ -132,6 +148,7 @@ export class Intake {
   }
 
   #gather(text: Buffer): void {
+    this.#seen?.nesting.feed(text);
     this.#pieces.push(text);
     this.#pending += text.length;
     if (this.#pieces.length >= PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
@@ -164,8 +181,32 @@ export class Intake {
     if (scan.fields > headerFields) return this.refuse(replies.tooManyFields);
     if (scan.hops >= hops) return this.refuse(replies.tooManyHops);
     this.#header = { bytes, scan };
+    this.#see(bytes, scan);
     this.#gatherer = undefined;
     if (rest.length > 0) this.#gather(rest);
+  }
+
+  // ---- rules ----
+
+  #see(bytes: Buffer, { from, hasDate }: HeaderScan): void {
+    if (!this.#seen) return;
+    const utf8 = this.#transaction.wishes.utf8 === true;
+    this.#seen.facts = { from, hasDate, utf8, eightBit: eightBitOf(bytes) };
+    this.#seen.nesting.feed(bytes);
+  }
+
+  /** What the rules say of the whole message. Never rejects. */
+  async #judge(): Promise<void> {
+    const { judge } = this.#connection;
+    const seen = this.#seen;
+    if (this.#refusal || !judge || !seen?.facts) return;
+    const facts = { ...seen.facts, depth: seen.nesting.depth };
+    try {
+      const decision = await judge.message(facts, [...this.#transaction.recipients.keys()]);
+      if (decision) this.refuse(refusedBy(this.#connection, decision));
+    } catch (thrown) {
+      this.#trouble(thrown);
+    }
   }
 
   // ---- queue ----

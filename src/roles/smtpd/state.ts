@@ -16,7 +16,10 @@ import type { Reply } from "#wire/smtp/reply.ts";
 import type { Intake } from "./intake.ts";
 
 /** Judges one client's session by the rules of policy; see Judge. */
-export type SessionJudge = Pick<Judge, "early" | "hello" | "sender" | "recipient" | "relays" | "isOurselves">;
+export type SessionJudge = Pick<
+  Judge,
+  "early" | "hello" | "sender" | "recipient" | "message" | "relays" | "isOurselves"
+>;
 
 /** The other roles, as far as a session needs them; tests bring their own. All reject with Trouble when they are away. */
 export interface Peers {

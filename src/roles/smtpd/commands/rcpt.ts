@@ -2,13 +2,13 @@
 
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
-import type { Decision } from "#policy/judge.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
 import type { Recipient } from "#wire/envelope.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
-import { badRecipient, judged, replies } from "#wire/smtp/replies.ts";
+import { badRecipient, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import { refusedBy } from "../judged.ts";
 import { readRcptParams } from "../parameters.ts";
 import { type Answer, type Connection, closing } from "../state.ts";
 
@@ -59,20 +59,15 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
     mayRelay(connection),
   ]);
   // first: who is refused anyway need not learn which addresses there are
-  if (decision) return refusedBy(connection, decision);
+  if (decision) {
+    const refused = refusedBy(connection, decision);
+    return decision.now ? closing(refused) : refused;
+  }
   const refusal = recipientRefusal(answer, relay);
   if (refusal) return refusal;
   const before = recipients.get(address);
   recipients.set(address, before ? together(before, recipient) : recipient);
   return replies.recipientOk;
-}
-
-/** The refusal of a rule. */
-function refusedBy({ log, id, client }: Connection, decision: Decision): Answer {
-  const { rule, code, evidence, now } = decision;
-  log.event("smtp_judged", { session: id, ip: client.address, rule, code, evidence });
-  const refusal = judged(decision);
-  return now ? closing(refusal) : refusal;
 }
 
 /** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. */
