@@ -180,6 +180,8 @@ export const limits = {
     spareSegments: 4,
     /** Inline bodies on their way in, all together; what comes beyond goes to files at once. */
     draftMemory: 32 * MiB,
+    /** Fields that are put in front of a message when it is whole; for large bodies they stand in the journal, apart. */
+    front: 16 * KiB,
     lifetime: 7 * day,
     delayWarning: 4 * hour,
     /** Below this much free space new mail is answered 452. */

@@ -20,6 +20,7 @@ interface Kept {
   readonly head: InjectHead;
   readonly body: Buffer[];
   aborted: boolean;
+  front: string;
 }
 
 async function queue(context: TestContext, begin?: (head: InjectHead) => InjectResult | undefined) {
@@ -35,14 +36,17 @@ async function queue(context: TestContext, begin?: (head: InjectHead) => InjectR
     begin: (head): Draft | InjectResult => {
       const refused = begin?.(head);
       if (refused) return refused;
-      const one: Kept = { head, body: [], aborted: false };
+      const one: Kept = { head, body: [], aborted: false, front: "" };
       kept.push(one);
       return {
         write: (chunk) => {
           one.body.push(Buffer.from(chunk));
           return undefined;
         },
-        commit: async () => ({ kind: "queued", id: head.id }),
+        commit: async (front) => {
+          one.front = front;
+          return { kind: "queued", id: head.id };
+        },
         abort: () => {
           one.aborted = true;
         },
@@ -65,7 +69,11 @@ test("a message arrives whole, under an id with the link's prefix", async (conte
   const second = await injector.begin("s2", envelope);
   second.abort();
   const third = await injector.begin("s3", envelope);
-  assert.deepEqual(await third.commit(), { kind: "queued", id: "p1-3" });
+  assert.deepEqual(await third.commit("X-A: \u00e4\r\n"), { kind: "queued", id: "p1-3" });
+  assert.deepEqual(
+    kept.map(({ front }) => front),
+    ["", "", "X-A: \u00e4\r\n"],
+  );
   assert.equal(kept[1]?.aborted, true);
   injector.close();
 });

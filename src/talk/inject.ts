@@ -1,6 +1,7 @@
 // inject: smtpd hands a message to the queue. The queue greets with a prefix for ids; then, per message, on a stream of its own:
-//   BEGIN {id, session, envelope} → BODY bytes … → END (or ABORT)          RESULT {queued | refused} ←
-// RESULT may come before END when the queue will not take the message; what follows on that stream is then thrown away.
+//   BEGIN {id, session, envelope} → BODY bytes … → END fields (or ABORT)   RESULT {queued | refused} ←
+// RESULT may come before END when the queue will not take the message; what follows on that stream is then thrown away. Fields in END stand before all that BODY brought:
+// what is known of a message only when it is whole.
 
 import type { Socket } from "node:net";
 import type { Clock } from "#base/clock.ts";
@@ -47,8 +48,9 @@ export interface Injection {
   /** Sends a part of the body. False: wait for `drained` first. */
   write(chunk: Buffer): boolean;
   drained(): Promise<void>;
-  /** Ends the body; resolves when the message is durable or refused. Trouble: unknown, so say 451. */
-  commit(): Promise<InjectResult>;
+  /** Ends the body; resolves when the message is durable or refused. Trouble: unknown, so say 451. `fields`, whole lines of at most
+   * `limits.queue.front` bytes, go before everything that was written. */
+  commit(fields?: string): Promise<InjectResult>;
   abort(): void;
 }
 
@@ -88,8 +90,8 @@ export class Injector {
       },
       write: (chunk) => events.early !== undefined || link.send(BODY, stream, chunk),
       drained: () => link.drained(),
-      commit: () => {
-        link.send(END, stream);
+      commit: (fields = "") => {
+        link.send(END, stream, fields);
         return events.result;
       },
       abort: () => {
@@ -156,8 +158,8 @@ class Progress {
 export interface Draft {
   /** A promise: the link is held until it resolves (back-pressure). The chunk is a view; it is not changed afterwards. */
   write(chunk: Buffer): Promise<void> | undefined;
-  /** Resolves when the message is durable or refused; never rejects. */
-  commit(): Promise<InjectResult>;
+  /** Resolves when the message, `fields` before its body, is durable or refused; never rejects. */
+  commit(fields: string): Promise<InjectResult>;
   abort(): void;
 }
 
@@ -195,7 +197,7 @@ class InjectLink {
       case BODY:
         return this.#hold(this.#drafts.get(frame.stream)?.write(frame.payload));
       case END:
-        return void this.#end(frame.stream);
+        return void this.#end(frame);
       case ABORT:
         this.#drafts.get(frame.stream)?.abort();
         this.#drafts.delete(frame.stream);
@@ -222,12 +224,13 @@ class InjectLink {
     return id.startsWith(start) && /^[0-9a-z]{1,12}$/.test(id.slice(start.length));
   }
 
-  async #end(stream: number): Promise<void> {
+  async #end({ stream, payload }: Frame): Promise<void> {
     const draft = this.#drafts.get(stream);
+    if (payload.length > limits.queue.front) return this.#garbage(`${payload.length} bytes of fields`);
     // no draft: it was refused at once, and the answer has been given
     if (!draft) return;
     this.#drafts.delete(stream);
-    this.#result(stream, await draft.commit());
+    this.#result(stream, await draft.commit(payload.toString("utf8")));
   }
 
   #result(stream: number, result: InjectResult): void {

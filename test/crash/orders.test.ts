@@ -106,7 +106,7 @@ async function send(queue: Queue, outside: Outside, [id, to, size]: readonly [st
   const draft = queue.intake.begin({ id, session: "s", envelope });
   if ("kind" in draft) return;
   await draft.write(Buffer.from(`Message: ${id}\r\n\r\n`.padEnd(size, "x")));
-  if ((await draft.commit()).kind === "queued") outside.taken.add(id);
+  if ((await draft.commit("")).kind === "queued") outside.taken.add(id);
 }
 
 /** Lets time pass until something has happened. */

@@ -94,7 +94,7 @@ async function send(queue: Queue, outside: Outside, letter: readonly [string, re
   if ("kind" in draft) result = draft;
   else {
     await draft.write(Buffer.from(`Message: ${id}\r\n\r\n`.padEnd(size, "x")));
-    result = await draft.commit();
+    result = await draft.commit("");
   }
   if (result.kind === "queued") outside.acknowledged.set(id, recipients);
 }

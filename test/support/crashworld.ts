@@ -119,7 +119,7 @@ export class CrashWorld {
     if ("kind" in draft) return;
     const bytes = Buffer.from(letter.body, "latin1");
     for (let at = 0; at < bytes.length; at += 60_000) void draft.write(bytes.subarray(at, at + 60_000));
-    draft.commit().then(
+    draft.commit("").then(
       (result) => {
         sent.acknowledged = result.kind === "queued";
       },

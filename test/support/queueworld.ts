@@ -169,11 +169,19 @@ export interface Letter {
   readonly submitted?: boolean;
   /** What else is in its envelope. */
   readonly envelope?: Partial<Envelope>;
+  /** Known only at the end. */
+  readonly front?: string;
 }
 
 /** Sends one message through the inject conversation. */
 export async function send(injector: Injector, letter: Letter): Promise<InjectResult> {
-  const { sender = "ann@far.test", to, body = "Subject: x\r\n\r\nbody\r\n", submitted = false } = letter;
+  const {
+    sender = "ann@far.test",
+    to,
+    body = "Subject: x\r\n\r\nbody\r\n",
+    submitted = false,
+    front,
+  } = letter;
   const envelope: Envelope = {
     sender,
     recipients: to.map((address) => ({ address })),
@@ -185,5 +193,5 @@ export async function send(injector: Injector, letter: Letter): Promise<InjectRe
   for (let at = 0; at < body.length; at += 60_000) {
     if (!injection.write(Buffer.from(body.slice(at, at + 60_000), "latin1"))) await injection.drained();
   }
-  return injection.commit();
+  return injection.commit(front);
 }

@@ -65,12 +65,14 @@ async function copy(entry: Entry, { disk, spool, journal }: CompactOptions): Pro
 }
 
 function headOf(entry: Entry): Head {
+  const { place } = entry.kept;
   return {
     id: entry.id,
     arrived: entry.arrived,
     envelope: { ...entry.envelope, recipients: entry.recipients.map(recipientOf) },
     size: entry.size,
-    file: entry.kept.place.kind === "file",
+    file: place.kind === "file",
+    ...(place.kind === "file" && place.front !== undefined ? { front: place.front } : {}),
   };
 }
 

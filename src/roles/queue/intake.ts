@@ -113,19 +113,23 @@ class QueueDraft implements Draft {
     return this.#body.write(chunk);
   }
 
-  async commit(): Promise<InjectResult> {
+  async commit(fields: string): Promise<InjectResult> {
     const { journal, clock, entries, log, taken } = this.#options;
     const { id, envelope } = this.#head;
     try {
-      const { size, inline } = await this.#body.finish();
+      const { size: rest, inline } = await this.#body.finish();
+      const front = Buffer.from(fields);
+      const size = front.length + rest;
       const head: Head = {
         id,
         arrived: clock.now(),
         envelope,
         size,
         file: inline === undefined,
+        ...(fields !== "" && inline === undefined ? { front: fields } : {}),
       };
-      const entry = entries.add(head, await journal.add(head, inline ?? []));
+      const body = inline && front.length > 0 ? [front, ...inline] : inline;
+      const entry = entries.add(head, await journal.add(head, body ?? []));
       log.event("queue_new", {
         id,
         sender: `<${envelope.sender}>`,

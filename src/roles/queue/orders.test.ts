@@ -249,7 +249,7 @@ test("retry leaves mail alone whose sender has set a later time, but for the one
     },
   });
   assert.ok(!("kind" in draft));
-  await draft.commit();
+  await draft.commit("");
   assert.deepEqual(
     (await listed(queue)).map(({ state }) => state),
     ["waiting"],

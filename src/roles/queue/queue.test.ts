@@ -38,6 +38,48 @@ test("a message is taken, delivered once, and gone; on a real disk, across a res
   assert.deepEqual(await realDisk.list(`${world.spool}/body`), []);
 });
 
+test("fields that come at the end stand before the body, small or large, before and after a restart", async (context) => {
+  const world = new QueueWorld(context, realDisk);
+  await world.serve();
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  const front = "X-Spam: \u00e4\r\n";
+  const wire = Buffer.from(front).toString("latin1");
+  const large = `Subject: large\r\n\r\n${"0123456789abcde\n".repeat(30_000)}`;
+  world.local = () => deferred();
+  await send(injector, { to: ["bob@here.test"], front });
+  await send(injector, { to: ["carol@here.test"], body: large, front });
+  await world.until(() => world.attempts.length === 2, "two attempts");
+  const carol = [...queue.entries.all()].find(
+    ({ recipients }) => recipients[0]?.address === "carol@here.test",
+  );
+  const segment = carol?.kept.segment;
+  // the segment is crowded out, so that the record is copied
+  world.local = (_, address) => (address === "dave@here.test" ? delivered : deferred());
+  for (let count = 0; carol?.kept.segment === segment && count < 200; count++)
+    await send(injector, { to: ["dave@here.test"], body: large.slice(0, 100_000) });
+  assert.notEqual(carol?.kept.segment, segment);
+  await world.until(() => queue.entries.size === 2, "the end of all others");
+  const before = world.attempts.length;
+  const sizes = [...queue.entries.all()].map(({ size }) => size);
+  await queue.stop(1000);
+  world.hangUp();
+  world.local = () => delivered;
+  const again = await world.open();
+  assert.deepEqual(
+    [...again.entries.all()].map(({ size }) => size),
+    sizes,
+  );
+  again.control[1]?.run({ id: "" });
+  await world.until(() => again.entries.size === 0, "their ends");
+  const bodies = [...world.attempts.slice(0, 2), ...world.attempts.slice(before)].map(({ body }) => body);
+  const small = `${wire}Subject: x\r\n\r\nbody\r\n`;
+  assert.equal(bodies.length, 4);
+  assert.equal(bodies.filter((body) => body === small).length, 2);
+  assert.equal(bodies.filter((body) => body === wire + large).length, 2);
+  await again.stop(1000);
+});
+
 test("many messages at once share their syncs", async (context) => {
   const disk = new BrokenDisk();
   const world = new QueueWorld(context, disk);

@@ -6,7 +6,7 @@ import type { Clock, Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
 import type { Disk } from "#sys/disk.ts";
-import type { Place } from "./place.ts";
+import { filePlace, type Place } from "./place.ts";
 import { END, FIRST, formatMessage, formatNote, PROGRESS, seal, type Unsealed } from "./record.ts";
 import type { Recovered } from "./recovery.ts";
 import type { Segment } from "./segment.ts";
@@ -153,7 +153,7 @@ export class Journal {
     const { length, body } = record;
     this.#segments.hold(segment.number, length);
     const place: Place = head.file
-      ? { kind: "file", name: head.id, size: head.size }
+      ? filePlace(head)
       : {
           kind: "inline",
           segment: segment.number,

@@ -1,6 +1,7 @@
 // Place: where the body of a queued message lies in the spool, as the queue tells local and remote.
 
-import { integer, record, type Shape, type Shaped, text, union, word } from "#base/shape.ts";
+import { limits } from "#base/limits.ts";
+import { integer, optional, record, type Shape, type Shaped, text, union, word } from "#base/shape.ts";
 
 const inline = record({
   kind: word("inline"),
@@ -16,8 +17,25 @@ const inline = record({
   size: integer(0),
 });
 
-const file = record({ kind: word("file"), name: text(64), size: integer(0) });
+const file = record({
+  kind: word("file"),
+  name: text(64),
+  /** Of the whole body, `front` and file. */
+  size: integer(0),
+  /** What stands before the bytes in the file; missing: nothing. */
+  front: optional(text(limits.queue.front)),
+});
 
 export type Place = Shaped<typeof inline> | Shaped<typeof file>;
 
 export const placeShape: Shape<Place> = union<Place>({ inline, file });
+
+/** The place of a body that has a file of its own, named after its message. */
+export function filePlace(head: {
+  readonly id: string;
+  readonly size: number;
+  readonly front?: string | undefined;
+}): Place {
+  const { id, size, front } = head;
+  return { kind: "file", name: id, size, ...(front === undefined ? {} : { front }) };
+}

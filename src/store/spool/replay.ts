@@ -1,6 +1,6 @@
 // Replay: what the records of a journal say, one after the other, about which messages live and how far they are (docs/queue.md R1).
 
-import type { Place } from "./place.ts";
+import { filePlace, type Place } from "./place.ts";
 import { END, type Life, MESSAGE, messageParts, PROGRESS, RECORD_HEADER } from "./record.ts";
 import { type Head, parseHead, parseProgress, type Stored } from "./state.ts";
 
@@ -79,7 +79,7 @@ interface RecordAt {
 }
 
 function placeOf(head: Head, where: RecordAt): Place {
-  if (head.file) return { kind: "file", name: head.id, size: head.size };
+  if (head.file) return filePlace(head);
   const { segment, at, length, body } = where;
   const { number, life } = segment;
   return {

@@ -15,6 +15,7 @@ export interface BodySource {
   close(): Promise<void>;
 }
 
+type FilePlace = Extract<Place, { kind: "file" }>;
 type InlinePlace = Extract<Place, { kind: "inline" }>;
 
 const CHUNK = 64 * 1024;
@@ -63,9 +64,12 @@ export async function readRecord(disk: Disk, spoolDirectory: string, place: Inli
   return bytes;
 }
 
-async function* fileChunks(file: DiskFile, place: Place): AsyncIterable<Buffer> {
-  for (let at = 0; at < place.size; ) {
-    const bytes = Buffer.allocUnsafe(Math.min(CHUNK, place.size - at));
+async function* fileChunks(file: DiskFile, { size, front = "" }: FilePlace): AsyncIterable<Buffer> {
+  const before = Buffer.from(front);
+  if (before.length > 0) yield before;
+  const end = size - before.length;
+  for (let at = 0; at < end; ) {
+    const bytes = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
     const length = await file.read(bytes, 0, bytes.length, at);
     if (length === 0)
       throw new Trouble("read body", "Cannot read body: it is too short", { code: "changed" });

@@ -1,5 +1,6 @@
 // State: what the spool knows of a message, and how it stands in the records (docs/queue.md §2).
 
+import { limits } from "#base/limits.ts";
 import { ok, type Result } from "#base/result.ts";
 import { flag, integer, list, oneOf, optional, readJson, record, type Shape, text } from "#base/shape.ts";
 import { type Envelope, envelopeShape } from "#wire/envelope.ts";
@@ -24,10 +25,12 @@ export interface Head {
   /** ms since 1970. */
   readonly arrived: number;
   readonly envelope: Envelope;
-  /** Bytes of the body. */
+  /** Bytes of the body, `front` among them. */
   readonly size: number;
   /** The body is in `spool/body/<id>`. */
   readonly file: boolean;
+  /** What stands before the bytes in that file; missing: nothing. */
+  readonly front?: string | undefined;
   /** The message that ends with this record. */
   readonly ends?: string | undefined;
   /** The message that has been warned about with this record. */
@@ -80,6 +83,7 @@ const headShape = record({
   envelope: envelopeShape,
   size: integer(),
   file: optional(flag),
+  front: optional(text(limits.queue.front)),
   ends: optional(text(64)),
   warns: optional(text(64)),
 });
