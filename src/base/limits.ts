@@ -275,6 +275,14 @@ export const limits = {
     /** The largest Content-Type that is looked through for its boundary. */
     contentType: 8 * KiB,
   },
+  content: {
+    /** One line of clamd; a response of rspamd, with all its symbols; a packet of a milter, with one field. */
+    answerLine: 4 * KiB,
+    answer: 1 * MiB,
+    packet: 64 * KiB,
+    /** Fields that one checker adds. All fields together: queue.front. */
+    fields: 50,
+  },
   iprev: {
     /** Names of one client that are tried. */
     names: 10,

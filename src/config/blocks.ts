@@ -1,9 +1,10 @@
-// Blocks that may stand any number of times in kenro.toml: [[listener]] with rules of its own, [[certificate]] for more names.
+// Blocks that may stand any number of times in kenro.toml: [[listener]] with rules of its own, [[content]] for programs that look at
+// messages, [[certificate]] for more names.
 
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { perClient, smtpRules } from "./rules.ts";
-import { type BlockSetting, count, endpoint, networks, type Setting } from "./values.ts";
+import { type BlockSetting, count, duration, endpoint, networks, place, type Setting } from "./values.ts";
 
 export interface Block {
   readonly meaning: string;
@@ -14,6 +15,10 @@ export interface Block {
 
 /** The classes of a [[listener]]. */
 export const listenerClasses = ["mx", "submission", "lan", "pop3", "imap"] as const;
+
+/** The kinds of a [[content]], and the listeners that it may be for. */
+const contentKinds = ["milter", "rspamd", "clamav"] as const;
+const contentClasses = ["mx", "submission", "lan"] as const;
 
 const file = z.string().min(1, "expected the name of a file");
 
@@ -98,6 +103,60 @@ export const blocks = {
       },
       ...inherited(perClient("smtpd, gate", limits.smtp), "[smtp] or [gate]"),
       ...inherited(smtpRules, "[smtp]"),
+    },
+  },
+  content: {
+    meaning:
+      "Programs that look at a message before it is taken, while its client waits (docs/content.md): milters, rspamd, ClamAV. All are asked at once; the first one here that refuses has the word.",
+    example: ['name = "clamav"', 'kind = "clamav"', 'address = "unix:/run/clamav/clamd.ctl"'],
+    settings: {
+      name: {
+        type: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a short name such as "clamav"'),
+        standard: undefined,
+        meaning:
+          "Its name in the log and at the end of its refusals: lower-case letters, digits and hyphens.",
+        seenBy: ["smtpd"],
+      },
+      kind: {
+        type: z.enum(contentKinds),
+        standard: undefined,
+        meaning:
+          '"milter": the protocol of sendmail and Postfix. "rspamd": its HTTP (the worker "normal"). "clamav": clamd, INSTREAM.',
+        seenBy: ["smtpd"],
+      },
+      address: {
+        type: place,
+        standard: undefined,
+        meaning: 'Where it listens: "unix:/run/clamav/clamd.ctl", "127.0.0.1:11333".',
+        seenBy: ["smtpd"],
+      },
+      timeout: {
+        type: duration.pipe(z.int().min(100, "expected at least 100 ms").max(300_000, "expected at most 5m")),
+        standard: "1m",
+        meaning:
+          "How long a message may wait for it, all waits together; the time that the client takes does not count.",
+        seenBy: ["smtpd"],
+      },
+      on_error: {
+        type: z.enum(["accept", "defer"]),
+        standard: "defer",
+        meaning:
+          'What becomes of a message that it cannot judge (it is away, too slow, broken): "accept" takes it unseen, "defer" answers 451.',
+        seenBy: ["smtpd"],
+      },
+      mode: {
+        type: z.enum(["enforce", "observe"]),
+        standard: "enforce",
+        meaning: '"observe": what it says is only written down (`smtp_content` in the log).',
+        seenBy: ["smtpd"],
+      },
+      classes: {
+        type: z.array(z.enum(contentClasses)).min(1, "expected at least one class of listeners"),
+        standard: ["mx"],
+        meaning:
+          'Classes of listeners whose mail it sees: "mx" from other servers, "submission" and "lan" from your own.',
+        seenBy: ["smtpd"],
+      },
     },
   },
   certificate: {

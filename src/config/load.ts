@@ -41,7 +41,9 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
   }
   const checked = configSchema.safeParse(parsed);
   if (checked.success) {
-    const problems = listenerProblems(checked.data).map((problem) => told(problem, source));
+    const problems = [...listenerProblems(checked.data), ...contentProblems(checked.data)].map((problem) =>
+      told(problem, source),
+    );
     return problems.length === 0 ? ok(checked.data) : err(problems);
   }
   return err(checked.error.issues.flatMap((issue) => explain(issue, source, parsed)));
@@ -88,6 +90,15 @@ export function policySliceOf({ policy }: Config): PolicySlice {
   };
 }
 
+/** Two of the same name could not be told apart in the log. */
+function contentProblems({ content }: Config): readonly Problem[] {
+  return content.flatMap(({ name }, at) =>
+    content.findIndex((other) => other.name === name) < at
+      ? [{ where: ["content", String(at), "name"], text: `another [[content]] is called "${name}"` }]
+      : [],
+  );
+}
+
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
 export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
   return cutters[role](config, directory) as SliceOf<R>;
@@ -101,6 +112,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     contact: config.smtp.contact,
     xclient: config.smtp.xclient,
     policy: policySliceOf(config),
+    content: config.content.map(({ on_error, ...rest }) => ({ ...rest, onError: on_error })),
     dnsServers: config.dns.servers,
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;

@@ -98,6 +98,21 @@ const policySlice = record({
 
 export type PolicySlice = Shaped<typeof policySlice>;
 
+/** A program that looks at messages before they are taken. */
+const content = record({
+  name: text(64),
+  kind: oneOf("milter", "rspamd", "clamav"),
+  /** "unix:/path", "address:port". */
+  address: text(200),
+  /** ms */
+  timeout: integer(100),
+  onError: oneOf("accept", "defer"),
+  mode: oneOf("enforce", "observe"),
+  /** Of the listeners whose mail it sees. */
+  classes: list(oneOf("mx", "submission", "lan")),
+});
+export type ContentSlice = Shaped<typeof content>;
+
 export const smtpdSlice = record({
   ...logSlice,
   ...acceptSlice,
@@ -107,6 +122,7 @@ export const smtpdSlice = record({
   /** Networks that may use XCLIENT. */
   xclient: list(text(64)),
   policy: policySlice,
+  content: list(content),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
 });

@@ -58,6 +58,13 @@ export const endpoint = z
 export const resolver = z
   .string()
   .refine((text) => isEndpoint(text, false), 'expected "address" or "address:port"');
+/** A service next door: sockaddr_un holds 107 bytes and a NUL. */
+export const place = z
+  .string()
+  .refine(
+    (text) => /^unix:\/[^\0]{1,106}$/.test(text) || isEndpoint(text, true),
+    'expected "unix:/path/to/socket" or an address and a port such as "127.0.0.1:3310"',
+  );
 export const host = z
   .string()
   .regex(

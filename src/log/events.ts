@@ -41,6 +41,11 @@ export const events = {
     level: "info",
     meaning: "a rule of policy refused a recipient or a message: session, ip, rule, code, what it saw",
   },
+  smtp_content: {
+    level: "info",
+    meaning:
+      "a program of [[content]] has looked at a message: session, id, checker, verdict (clean, refuse, unknown), code, mode, what it saw, ms waited",
+  },
   smtp_accept: {
     level: "info",
     meaning: "a message was accepted and is durable: session, id, sender, recipients, size",

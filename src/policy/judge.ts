@@ -116,6 +116,11 @@ export class Judge {
     return this.#client.isOurselves;
   }
 
+  /** The client's name in reverse DNS, confirmed; undefined: none is known. */
+  verifiedName(): Promise<string | undefined> {
+    return this.#client.verifiedName();
+  }
+
   /** It spoke when it should have listened; how. */
   early(how: string): void {
     this.#client.early = how;

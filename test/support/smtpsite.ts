@@ -62,6 +62,7 @@ export class SmtpSite {
       connections: 1000,
       exempt: [],
       policy: standardPolicy,
+      content: [],
       dnsServers: [],
       ...options.slice,
       listeners,
@@ -128,8 +129,8 @@ export class SmtpSite {
             parts.push(Buffer.from(chunk));
             return this.stalled;
           },
-          commit: async () => {
-            this.bodies.push(Buffer.concat(parts).toString("latin1"));
+          commit: async (fields) => {
+            this.bodies.push(fields + Buffer.concat(parts).toString("latin1"));
             return { kind: "queued", id };
           },
           abort: () => {},

@@ -1,21 +1,23 @@
 // Doors: each listener of the configuration with everything that is the same for all its connections, formatted once.
 
+import type { Clock } from "#base/clock.ts";
 import { Networks } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { ServerTls } from "#sys/tls.ts";
 import { greeting, helo } from "#wire/smtp/replies.ts";
+import { checkersOf } from "./content/checkers.ts";
 import type { Door } from "./state.ts";
 
 type Slice = SliceOf<"smtpd">;
 type Listener = Slice["listeners"][number];
 
 /** The doors of a slice by the name of their listener. Throws when a certificate cannot be used. */
-export function doorsOf(slice: Slice): ReadonlyMap<string, Door> {
+export function doorsOf(slice: Slice, clock: Clock): ReadonlyMap<string, Door> {
   const contexts = new Map<string, ServerTls>();
   return new Map(
     slice.listeners.map((listener) => [
       listener.name,
-      doorOf(slice, listener, tlsOf(slice, listener, contexts)),
+      doorOf(slice, listener, { tls: tlsOf(slice, listener, contexts), clock }),
     ]),
   );
 }
@@ -33,9 +35,9 @@ function tlsOf(
 }
 
 function doorOf(
-  { hostname, contact, xclient, policy }: Slice,
+  { hostname, contact, xclient, policy, content }: Slice,
   listener: Listener,
-  tls: ServerTls | undefined,
+  { tls, clock }: { readonly tls: ServerTls | undefined; readonly clock: Clock },
 ): Door {
   return {
     ...listener,
@@ -48,6 +50,10 @@ function doorOf(
     helo: helo(hostname),
     contact,
     xclient: new Networks(xclient),
+    checkers: checkersOf(
+      content.filter(({ classes }) => classes.includes(listener.class)),
+      clock,
+    ),
     greetDelay: policy.greetDelay,
   };
 }

@@ -53,6 +53,21 @@ export function eightBitOf(header: Buffer): "none" | "utf8" | "other" {
   return isUtf8(header) ? "utf8" : "other";
 }
 
+/** Name and value of each field, as Latin-1; the value begins behind the colon, and its folds are LF. Lines that are no field are left out. */
+export function* rawFields(header: Buffer): Iterable<readonly [name: string, value: string]> {
+  const text = header.toString("latin1");
+  for (let start = 0; start < text.length; ) {
+    const end = fieldEnd(text, start);
+    NAME.lastIndex = start;
+    const name = NAME.exec(text)?.[0];
+    if (name !== undefined && start + name.length < end) {
+      const value = text.slice(text.indexOf(":", start) + 1, end);
+      yield [name, value.replaceAll("\r\n", "\n").replace(/\n$/, "")];
+    }
+    start = end;
+  }
+}
+
 /** Where a field ends: behind its last continuation line (RFC 5322 §2.2.3). */
 function fieldEnd(text: string, start: number): number {
   let end = start;

@@ -11,6 +11,8 @@ import { formatReceived } from "#wire/message/received.ts";
 import { formatDate } from "#wire/message/rfcdate.ts";
 import { badBody, notQueued, queued, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import type { Panel } from "./content/panel.ts";
+import { panelFor } from "./content/subject.ts";
 import { type Gathered, HeaderGatherer } from "./gatherer.ts";
 import { eightBitOf, type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
 import { refusedBy } from "./judged.ts";
@@ -50,6 +52,10 @@ export class Intake {
   #pending = 0;
   #size = 0;
   #injection: Injection | undefined;
+  /** The header with our own fields, until it has been handed on. */
+  #front: readonly Buffer[] = [];
+  /** Programs that look at the message too. */
+  #panel: Panel | undefined;
   /** Why the message will be refused; what still arrives is thrown away. */
   #refusal: Reply | undefined;
 
@@ -78,6 +84,7 @@ export class Intake {
   refuse(reply: Reply): void {
     if (this.#refusal) return;
     this.#refusal = reply;
+    this.#panel?.abort();
     this.#injection?.abort();
     this.#injection = undefined;
     this.#gatherer = undefined;
@@ -113,9 +120,17 @@ export class Intake {
     try {
       const injection = this.#injection ?? (await this.#begin());
       if (injection.refused) return this.refuse(refusalOf(injection.refused));
+      const front = this.#front;
+      this.#front = [];
+      const body = this.#takePieces();
       let room = true;
-      for (const piece of this.#takePieces()) room = injection.write(piece);
+      for (const piece of together([...front, ...body])) room = injection.write(piece);
+      // the slowest of those who take the message sets the pace
+      const examined = this.#panel?.write(body);
       if (!room) await this.#within(injection.drained());
+      if (examined !== undefined) await examined;
+      const refusal = this.#panel?.refusalSoFar();
+      if (refusal) this.refuse(refusal);
     } catch (thrown) {
       this.#trouble(thrown);
     }
@@ -127,12 +142,13 @@ export class Intake {
     if (this.#gatherer) this.#endHead({ bytes: this.#gatherer.everything(), rest: EMPTY });
     await this.pour();
     await this.#judge();
+    const fields = await this.#examined();
     const injection = this.#injection;
     if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;
     // from here on it is the queue's to keep or to drop
     this.#injection = undefined;
     try {
-      const result = await this.#within(injection.commit());
+      const result = await this.#within(injection.commit(fields));
       if (result.kind === "refused") return refusalOf(result);
       this.#accepted(result.id);
       return queued(result.id);
@@ -156,11 +172,9 @@ export class Intake {
 
   #takePieces(): readonly Buffer[] {
     const pieces = this.#pieces;
-    const size = this.#pending;
     this.#pieces = [];
     this.#pending = 0;
-    // one frame for all but the largest: to copy so few bytes costs less than a frame
-    return pieces.length > 1 && size < 2 * GATHER ? [Buffer.concat(pieces)] : pieces;
+    return pieces;
   }
 
   // ---- header ----
@@ -209,6 +223,14 @@ export class Intake {
     }
   }
 
+  /** Fields that those who look at the message add. Never rejects. */
+  async #examined(): Promise<string> {
+    if (this.#refusal || !this.#panel) return "";
+    const { refusal, fields } = await this.#panel.finish();
+    if (refusal) this.refuse(refusal);
+    return fields;
+  }
+
   // ---- queue ----
 
   /** Begins the injection and puts the header, with our own fields, in front of what is gathered. */
@@ -223,22 +245,22 @@ export class Intake {
       submitted,
     });
     this.#injection = injection;
-    const front = this.#header ? this.#front(this.#header, injection.id) : [];
+    const header = this.#header ? this.#headerOf(this.#header, injection.id) : [];
     this.#header = undefined;
-    this.#pieces.unshift(...front);
-    for (const part of front) this.#pending += part.length;
+    this.#front = [Buffer.from(this.#received(injection.id)), ...header];
+    this.#panel = await panelFor(this.#connection, this.#transaction, injection.id, header);
     return injection;
   }
 
-  #front({ bytes, scan }: Header, id: string): readonly Buffer[] {
+  /** The header section as it goes on. */
+  #headerOf({ bytes, scan }: Header, id: string): readonly Buffer[] {
     const { door, clock } = this.#connection;
-    const received = this.#received(id);
     // a text without any field is all body: without a blank line its first line would be taken for a field
     const blank = scan.fields === 0 && headerEnd(bytes, 0) !== CRLF.length ? [CRLF] : [];
-    if (door.class === "mx") return [Buffer.from(received), ...blank, bytes];
+    if (door.class === "mx") return [...blank, bytes];
     const date = scan.hasDate ? "" : `Date: ${formatDate(clock.now())}\r\n`;
     const messageId = scan.hasMessageId ? "" : `Message-ID: <${id}@${door.hostname}>\r\n`;
-    return [Buffer.from(received + date + messageId), ...blank, ...withoutSecrets(bytes, scan.secret)];
+    return [Buffer.from(date + messageId), ...blank, ...withoutSecrets(bytes, scan.secret)];
   }
 
   #received(id: string): string {
@@ -291,6 +313,12 @@ export class Intake {
       promise.then(resolve, reject).finally(settled);
     });
   }
+}
+
+/** One frame for all but the largest: to copy so few bytes costs less than a frame. */
+function together(pieces: readonly Buffer[]): readonly Buffer[] {
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  return pieces.length > 1 && size < 2 * GATHER ? [Buffer.concat(pieces)] : pieces;
 }
 
 function refusalOf(result: InjectResult): Reply {

@@ -4,6 +4,7 @@
 import { type Clock, pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Networks } from "#base/network.ts";
+import { messageOf } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { forgetful } from "#policy/facts.ts";
 import type { SiteRules } from "#policy/site/rules.ts";
@@ -18,6 +19,7 @@ import { type RecipientAnswer, recipient } from "#talk/lookup.ts";
 import { Remembered } from "#talk/remembered.ts";
 import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
+import { checkersOf } from "./content/checkers.ts";
 import { doorsOf } from "./door.ts";
 import { judgesBy, siteRules } from "./policy.ts";
 import { SmtpSession } from "./session.ts";
@@ -53,7 +55,7 @@ class Smtpd implements Running<"smtpd"> {
 
   constructor(context: RoleContext<"smtpd">) {
     this.#context = context;
-    this.#doors = doorsOf(context.slice);
+    this.#doors = doorsOf(context.slice, context.clock);
     this.#shared = sharedOf(context.slice);
     // what a reload changes holds from the next connection on
     this.#admission = new Admission(context.clock, () => this.#shared);
@@ -68,6 +70,7 @@ class Smtpd implements Running<"smtpd"> {
 
   async listen(): Promise<void> {
     await Promise.all([...this.#doors.values()].map((door) => this.#open(door.name, door.sockets)));
+    this.#ping(this.#context.slice);
   }
 
   async #open(name: string, sockets: readonly string[]): Promise<void> {
@@ -91,13 +94,26 @@ class Smtpd implements Running<"smtpd"> {
 
   /** For connections from now on; those that are there keep what they began with. */
   reload(slice: Slice): void {
-    const doors = doorsOf(slice);
+    const doors = doorsOf(slice, this.#context.clock);
     for (const name of doors.keys()) {
       if (!this.#doors.has(name)) throw new Error(`Listener "${name}" is new: restart the role`);
     }
     this.#doors = new Map([...this.#doors, ...doors]);
     this.#shared = sharedOf(slice);
     this.#judges = this.#judgesFor(slice);
+    this.#ping(slice);
+  }
+
+  /** Says at once which programs of [[content]] are not there; mail goes on as `on_error` says. */
+  #ping({ content }: Slice): void {
+    const { clock, log } = this.#context;
+    for (const { name, address, onError, ping } of checkersOf(content, clock)) {
+      ping().catch((thrown: unknown) => {
+        const meanwhile = onError === "defer" ? "mail waits until it does" : "mail is taken unseen meanwhile";
+        const why = `${messageOf(thrown)} (${address})`;
+        log.event("trouble", { text: `The checker ${name} does not work, ${meanwhile}: ${why}` });
+      });
+    }
   }
 
   #judgesFor(slice: Slice): (address: string) => SessionJudge {

@@ -13,12 +13,13 @@ import type { Login, LoginAnswer } from "#talk/login.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
 import type { Envelope, Recipient } from "#wire/envelope.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
+import type { Checker } from "./content/checker.ts";
 import type { Intake } from "./intake.ts";
 
 /** Judges one client's session by the rules of policy; see Judge. */
 export type SessionJudge = Pick<
   Judge,
-  "early" | "hello" | "sender" | "recipient" | "message" | "relays" | "isOurselves"
+  "early" | "hello" | "sender" | "recipient" | "message" | "relays" | "verifiedName" | "isOurselves"
 >;
 
 /** The other roles, as far as a session needs them; tests bring their own. All reject with Trouble when they are away. */
@@ -47,6 +48,8 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly contact: string;
   /** Proxies that may say for whom they speak (XCLIENT). */
   readonly xclient: Networks;
+  /** Programs that look at messages before they are taken. */
+  readonly checkers: readonly Checker[];
   /** ms that a client from outside waits for the greeting. */
   readonly greetDelay: number;
 }

@@ -197,3 +197,7 @@ export const judged = (said: {
   readonly text: string;
   readonly rule: string;
 }): Reply => reply(said.code, said.enhanced, `${said.text} (${said.rule})`);
+
+/** A program that had to look at the message did not (docs/content.md). */
+export const unchecked = (checker: string): Reply =>
+  reply(451, "4.3.0", `The message cannot be checked now, try again later (${checker})`);

@@ -33,6 +33,7 @@ function judging(decision?: Decision): { readonly world: World; readonly judged:
     sender: () => {},
     recipient: async () => undefined,
     relays: async () => undefined,
+    verifiedName: async () => undefined,
     message: async (facts, recipients) => {
       judged.push({ facts, recipients });
       return decision;

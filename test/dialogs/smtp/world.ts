@@ -44,7 +44,7 @@ export class World {
   constructor(given: Given = {}) {
     this.#given = given;
     this.#users = (given["users"] ?? "ann@example.test bob@example.test").split(" ");
-    this.door = doorOf(given);
+    this.door = doorOf(given, this.clock);
     this.peers = {
       recipient: async (address) => {
         this.#away("auth");
@@ -127,7 +127,7 @@ export class World {
   }
 }
 
-function doorOf(given: Given): Door {
+function doorOf(given: Given, clock: Clock): Door {
   const mode = given["mode"] ?? "mx";
   const listener = smtpListener("it", {
     class: mode === "submissions" ? "submission" : (mode as Door["class"]),
@@ -153,9 +153,10 @@ function doorOf(given: Given): Door {
     connections: 100,
     exempt: [],
     policy: standardPolicy,
+    content: [],
     dnsServers: [],
   } as const;
-  return doorsOf(slice).get("it") as Door;
+  return doorsOf(slice, clock).get("it") as Door;
 }
 
 export const worlds: Readonly<Record<string, (given: Given) => Promise<DialogTarget>>> = {
