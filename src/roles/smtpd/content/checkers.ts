@@ -19,12 +19,19 @@ const kinds: { readonly [K in ContentSlice["kind"]]: Kind } = {
   rspamd: { open: (subject, options) => new RspamdDialogue(subject, options), ping: pingRspamd },
 };
 
+/** ms */
+const SPARE = 1000;
+
 /** In the order of the configuration. */
 export function checkersOf(content: readonly ContentSlice[], clock: Clock): readonly Checker[] {
   return content.map((slice) => {
     const { open, ping } = kinds[slice.kind];
     const { address, timeout } = slice;
-    const options = { clock, address, timeout };
-    return { ...slice, open: (subject) => open(subject, options), ping: () => ping(options) };
+    return {
+      ...slice,
+      // an examination ends by its own time, which says more than that of a single wait
+      open: (subject) => open(subject, { clock, address, timeout: timeout + SPARE }),
+      ping: () => ping({ clock, address, timeout }),
+    };
   });
 }
