@@ -12,14 +12,14 @@ export interface Served {
   close(): Promise<void>;
 }
 
-async function serve(server: net.Server, path: string | undefined): Promise<Served> {
+async function serve(server: net.Server, path: string | undefined, port = 0): Promise<Served> {
   const sockets = new Set<net.Socket>();
   server.on("connection", (socket: net.Socket) => {
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => {
-    if (path === undefined) server.listen(0, "127.0.0.1", resolve);
+    if (path === undefined) server.listen(port, "127.0.0.1", resolve);
     else server.listen(path, resolve);
   });
   const address = path === undefined ? `127.0.0.1:${(server.address() as AddressInfo).port}` : `unix:${path}`;
@@ -33,6 +33,8 @@ async function serve(server: net.Server, path: string | undefined): Promise<Serv
 
 export interface ClamdOptions {
   readonly path?: string;
+  /** Without a path; 0: any. */
+  readonly port?: number;
   /** StreamMaxLength. */
   readonly most?: number;
   /** Reads nothing before it resolves. */
@@ -65,7 +67,7 @@ export async function startClamd(options: ClamdOptions = {}): Promise<Clamd> {
       socket.resume();
     });
   });
-  return { ...(await serve(server, options.path)), scanned, read: () => read };
+  return { ...(await serve(server, options.path, options.port)), scanned, read: () => read };
 }
 
 class ClamdSession {
