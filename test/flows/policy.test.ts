@@ -95,6 +95,7 @@ test("the server judges while the client is connected: who is refused learns why
         `MAIL FROM:<${from}>`,
         `RCPT TO:<${to}>`,
         "DATA",
+        `From: ${from || "mailer-daemon@far.test"}`,
         `Subject: from ${ip}`,
         "",
         "x",

@@ -83,7 +83,7 @@ test("XCLIENT and the site's text of whom to ask come from the configuration", a
   );
   const said = await converse(
     world.port(25),
-    "EHLO proxy.test\r\nXCLIENT ADDR=192.0.2.9 NAME=mx.far.test\r\nEHLO far.test\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@a.test>\r\nRCPT TO:<ann@a.test>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n",
+    "EHLO proxy.test\r\nXCLIENT ADDR=192.0.2.9 NAME=mx.far.test\r\nEHLO far.test\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@a.test>\r\nRCPT TO:<ann@a.test>\r\nDATA\r\nFrom: a@far.test\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n",
   );
   assert.match(said, /250-XCLIENT NAME ADDR/);
   assert.match(said, /\n550 5\.1\.1 No such user here \[[^\]]+\] https:\/\/a\.test\/mail\r\n/);
