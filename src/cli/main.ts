@@ -204,6 +204,7 @@ const rows: readonly Row[] = [
       option("--feed <name>", "as if the version of this feed that waits were active"),
       option("--candidate <directory>", "as if this directory, in spamdb's layout, were a feed"),
       daysOption,
+      option("--since <time>", 'the same as a time: "7d", "12h"'),
     ],
     load: async () => (await import("./commands/replay.ts")).replayed,
   },

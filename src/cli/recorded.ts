@@ -21,7 +21,7 @@ import { RULES } from "./rulesdirectory.ts";
 import { runSelf } from "./self.ts";
 
 const SESSIONS = "ledger/sessions";
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 
 /** How long sessions are looked back at, as a rule. */
 export const DAYS = 30;

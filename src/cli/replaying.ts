@@ -1,5 +1,6 @@
 // Replays for commands: all recorded sessions before two sets of rules, and what is otherwise as people read it.
 
+import { parseDuration } from "#config/units.ts";
 import type { FeedPlace } from "#policy/feeds/active.ts";
 import type { SessionRecord } from "#policy/replay/record.ts";
 import {
@@ -13,7 +14,7 @@ import {
 } from "#policy/replay/replay.ts";
 import type { Call } from "./call.ts";
 import { usage } from "./exit.ts";
-import { DAYS, recordedSessions, type Site } from "./recorded.ts";
+import { DAY, DAYS, recordedSessions, type Site } from "./recorded.ts";
 import { formatTime, harmless, table } from "./text.ts";
 
 export interface Replayed {
@@ -24,13 +25,14 @@ export interface Replayed {
   readonly bad: number;
 }
 
-/** --days, or as many as usual. */
+/** --days or --since ("7d", "12h"), or as many as usual. */
 export function daysOf({ options }: Call): number {
-  const given = options["days"];
+  const given = options["since"] ?? options["days"];
   if (given === undefined) return DAYS;
-  const days = Number(String(given).replace(/d$/, ""));
-  if (!Number.isFinite(days) || days <= 0) throw usage(`"${String(given)}" is no number of days`);
-  return days;
+  const text = String(given);
+  const span = parseDuration(/^[\d.]+$/.test(text) ? `${text}d` : text);
+  if (!span.ok || span.value <= 0) throw usage(`"${text}" is no number of days, nor a time such as "12h"`);
+  return span.value / DAY;
 }
 
 /** What the rules as they are now say otherwise than was said then. */
@@ -51,7 +53,10 @@ export function withFeeds(site: Site, { before, after }: Feeds, days: number): P
 }
 
 async function compared(session: SessionRecord, now: ReplayOptions, then: ReplayOptions) {
-  const [before, after] = [await replay(session, now), await replay(session, then)];
+  const after = await replay(session, then);
+  // nearly all: what came of it then would come of it again, so that nothing is lost
+  if (recorded(session).every((each, at) => each?.kind === after[at]?.kind)) return [];
+  const before = await replay(session, now);
   // mail that did not come through then is not lost by a feed
   const came = before.map((each, at): Said | undefined =>
     each.kind === "taken" && !session.recipients[at]?.reply.startsWith("2") ? undefined : each,
@@ -126,7 +131,8 @@ export const shownChange = ({ session, recipient, before, after }: Change) => ({
 });
 
 /** "1 session", "2 sessions". */
-export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
+export const count = (number: number, what: string): string =>
+  `${Math.round(number * 100) / 100} ${what}${number === 1 ? "" : "s"}`;
 
 /** "1 entry", "2 entries". */
 export const entries = (number: number): string => (number === 1 ? "1 entry" : `${number} entries`);

@@ -110,6 +110,10 @@ test("a feed is tried on what came before: it waits when wanted mail would be re
   const { sessions, bad, lost } = JSON.parse(replayed.out) as Record<string, number>;
   assert.deepEqual([sessions, bad, lost], [2, 1, 1]);
   assert.equal(site.kenro("spamdb", "check", "jp").status, 1);
+  // the recorded sessions are an hour old
+  assert.match(site.ok("policy", "replay", "--candidate", "feed", "--since", "10m"), /^0 sessions/m);
+  assert.equal(site.kenro("policy", "replay", "--candidate", "feed", "--since", "2h").status, 1);
+  site.fails(/no number of days/, "policy", "replay", "--days", "x");
   // without the entry nothing is in the way
   assert.match(site.ok("spamdb", "except", "jp", "@shop.test"), /jp: 3 entries count now/);
   assert.deepEqual(site.active("jp", "badmailfromdir"), ["@bad.test", "@new.test"]);
