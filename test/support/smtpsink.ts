@@ -25,6 +25,8 @@ export interface Script {
   readonly MAIL?: Step;
   readonly RCPT?: Step;
   readonly DATA?: Step;
+  /** Answer to a chunk, behind its octets. */
+  readonly BDAT?: Step;
   /** Answer to the end of a message. */
   readonly end?: Step;
   readonly RSET?: Step;
@@ -78,6 +80,7 @@ const usual = {
   MAIL: "250 2.1.0 ok",
   RCPT: "250 2.1.5 ok",
   DATA: "354 go on",
+  BDAT: "250 2.0.0 taken",
   end: "250 2.0.0 taken",
   RSET: "250 ok",
 } as const;
@@ -150,6 +153,9 @@ class Session {
   #kept = "";
   #inBody = false;
   #bodySeen = false;
+  /** The line of a BDAT whose octets are on their way. */
+  #chunk: string | undefined;
+  #chunks = "";
   #mail = "";
   #rcpts: string[] = [];
   #silent = false;
@@ -181,10 +187,9 @@ class Session {
 
   #work(): void {
     while (!this.#silent && !this.#socket.destroyed) {
-      if (this.#inBody) {
-        if (!this.#takeBody()) return;
-        continue;
-      }
+      const taken = this.#takeContent();
+      if (taken === "more") return;
+      if (taken === "some") continue;
       const end = this.#kept.indexOf("\r\n");
       if (end < 0) return;
       const line = this.#kept.slice(0, end);
@@ -205,6 +210,10 @@ class Session {
       this.#say("500 what?");
       return false;
     }
+    if (verb === "BDAT") {
+      this.#chunk = line;
+      return false;
+    }
     const act = this.#step(verb as Verb, line);
     this.#do(act);
     const good = Array.isArray(act) || (typeof act === "string" && /^[23]/.test(act));
@@ -221,6 +230,31 @@ class Session {
     this.#rcpts = [];
   }
 
+  /** Something of a message, when one is on its way. */
+  #takeContent(): "some" | "more" | undefined {
+    if (!this.#inBody && this.#chunk === undefined) return undefined;
+    const whole = this.#chunk === undefined ? this.#takeBody() : this.#takeChunk(this.#chunk);
+    return whole ? "some" : "more";
+  }
+
+  #takeChunk(line: string): boolean {
+    const [, octets, last] = line.split(" ");
+    const size = Number(octets);
+    if (this.#kept.length < size) return false;
+    this.#chunks += this.#kept.slice(0, size);
+    this.#kept = this.#kept.slice(size);
+    this.#chunk = undefined;
+    if (last === "LAST") this.#taken(this.#chunks);
+    if (last === "LAST") this.#chunks = "";
+    this.#do(this.#step("BDAT", line));
+    return true;
+  }
+
+  #taken(raw: string): void {
+    const tlsNow = this.#socket instanceof tls.TLSSocket;
+    this.#state.messages.push({ mail: this.#mail, rcpts: this.#rcpts, raw, tls: tlsNow });
+  }
+
   #takeBody(): boolean {
     const { duringBody } = this.#state.script;
     if (duringBody && this.#kept.length > 0 && !this.#bodySeen) {
@@ -233,8 +267,7 @@ class Session {
     const raw = whole.slice(2, end + 2);
     this.#kept = whole.slice(end + 5);
     this.#inBody = false;
-    const tlsNow = this.#socket instanceof tls.TLSSocket;
-    this.#state.messages.push({ mail: this.#mail, rcpts: this.#rcpts, raw, tls: tlsNow });
+    this.#taken(raw);
     this.#do(this.#step("end", ""));
     return true;
   }

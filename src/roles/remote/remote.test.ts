@@ -25,6 +25,10 @@ import type { Zones } from "#test/support/zone.ts";
 
 const SMTP_SINK = "/usr/sbin/smtp-sink";
 
+/** As a server without 8BITMIME gets it. */
+const ENCODED =
+  "Subject: x\r\nContent-Type: text/plain; charset=unknown-8bit\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n..dot\r\nhi =E4\r\n";
+
 test("a message is delivered as it is, dots doubled, in one pipelined group", async (context) => {
   const { remote, sink, lines } = await world(context, [{}]);
   const done = await remote.deliver(delivery(["ann@d.test", "bob b@d.test"]));
@@ -64,7 +68,8 @@ test("what a server offers is what it gets", async (context) => {
     const { remote, sink } = await world(context, [script]);
     assert.deepEqual(short(await remote.deliver(delivery(undefined, over))), ["delivered"], what);
     assert.equal(sink.messages[0]?.mail, mail, what);
-    assert.equal(sink.messages[0]?.raw, STUFFED, what);
+    const old = script.EHLO !== undefined;
+    assert.equal(sink.messages[0]?.raw, old ? ENCODED : STUFFED, what);
   }
 });
 

@@ -6,14 +6,15 @@ import type { Logger } from "#log/logger.ts";
 import type { Resolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
+import type { Body } from "#wire/message/binary.ts";
 import { formatAddress } from "#wire/smtp/request.ts";
-import { type Addressee, type Letter, type LetterBody, letterOf } from "./letter.ts";
+import { type Addressee, type Letter, letterOf } from "./letter.ts";
 import { openPeer, type Peer, type PeerOptions } from "./peer.ts";
 import { Pool } from "./pool.ts";
 import { type RouteOptions, route, type Target } from "./route.ts";
 import { type Done, transact } from "./transaction.ts";
 
-export interface SpoolBody extends LetterBody {
+export interface SpoolBody extends Body {
   close(): Promise<void>;
 }
 
@@ -44,7 +45,8 @@ export class Remote {
   async deliver(delivery: Delivery): Promise<Delivered> {
     const outcomes: Outcomes = new Map();
     const sender = formatAddress(delivery.sender);
-    if (delivery.requireTls) return unproven(delivery);
+    // RFC 8689 §5: a report is not thrown away for it
+    if (delivery.requireTls && delivery.sender !== "") return unproven(delivery);
     const addressees = delivery.recipients.flatMap(({ index, address, notify, original }): Addressee[] => {
       const path = formatAddress(address);
       if (path.ok && sender.ok) return [{ index, path: path.value, notify, original }];

@@ -6,7 +6,19 @@ import { messageOf, Trouble } from "#base/problem.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import { Stuffer } from "#wire/message/stuff.ts";
 import { type Answer, answerText } from "#wire/smtp/answer.ts";
-import { type Addressee, addressedTo, type Letter, mailLine, rcptLine, unfit } from "./letter.ts";
+import {
+  type Addressee,
+  addressedTo,
+  type Fitted,
+  fitBody,
+  type Letter,
+  mailLine,
+  rcptLine,
+  readable,
+  tooLarge,
+  Unreadable,
+  unfit,
+} from "./letter.ts";
 import { isPositive, nameOf, type Peer } from "./peer.ts";
 
 export interface Done {
@@ -21,9 +33,6 @@ export interface Done {
 
 /** Wait for what a server said before it closed, ms. */
 const LAST_WORD = 1000;
-
-/** A body of ours that cannot be read: our trouble, not the server's. */
-class Unreadable extends Error {}
 
 export function transact(peer: Peer, letter: Letter, addressees: readonly Addressee[]): Promise<Done> {
   return new Transaction(peer, letter, addressees).run();
@@ -50,7 +59,8 @@ class Transaction {
   async run(): Promise<Done> {
     try {
       this.#sift();
-      if (this.#left.length > 0) await this.#peer.within(() => this.#steps());
+      const fitted = await this.#fit();
+      if (fitted) await this.#peer.within(() => this.#steps(fitted));
       // nothing was said: the connection is as it was
       else this.#ended = true;
     } catch (thrown) {
@@ -75,14 +85,25 @@ class Transaction {
     });
   }
 
-  async #steps(): Promise<void> {
+  /** The body as the server takes it; undefined when it does not, or nobody is left. */
+  async #fit(): Promise<Fitted | undefined> {
+    if (this.#left.length === 0) return undefined;
+    const fitted = await fitBody(this.#letter, this.#peer);
+    const why = "code" in fitted ? fitted : tooLarge(fitted.body, this.#peer);
+    if (why) this.#settleAll({ kind: "failed", why });
+    return why || "code" in fitted ? undefined : fitted;
+  }
+
+  async #steps(fitted: Fitted): Promise<void> {
     const peer = this.#peer;
     const { command, dataStart } = peer.waits;
     const pipelined = peer.offers("PIPELINING");
+    const binary = fitted.kind === "BINARYMIME";
     const lines = [
-      mailLine(this.#letter, this.#left, peer),
+      mailLine(this.#letter, fitted, this.#left, peer),
       ...this.#left.map((each) => rcptLine(each, peer)),
-      "DATA\r\n",
+      // a binary body waits until somebody wants it
+      ...(binary ? [] : ["DATA\r\n"]),
     ];
     // RFC 2920 §3.1: DATA last; a group of at most limits.remote.recipients fits into any socket's buffer
     if (pipelined) await peer.write(lines.join(""));
@@ -97,6 +118,7 @@ class Transaction {
       if (refused || isPositive(answer)) continue;
       this.#settle(addressee, this.#verdict(answer, "RCPT"));
     }
+    if (binary) return this.#binary(fitted, refused);
     if (this.#left.length === 0 && !pipelined) return this.#reset();
     const data = await ask(lines.length - 1, dataStart);
     if (refused) this.#settleAll(refused);
@@ -106,15 +128,31 @@ class Transaction {
       return this.#reset();
     }
     // RFC 2920 §3.1: DATA was taken though nobody is to get it: an empty message ends it
-    const end = await this.#finish(wanted);
+    const end = await this.#finish(() => (wanted ? this.#body(fitted) : peer.write(".\r\n")));
+    this.#settleAll(isPositive(end) ? this.#delivered(end) : this.#verdict(end, "the message"));
+  }
+
+  /** RFC 3030 §2: the octets as they are, counted: nothing in them can end the message. */
+  async #binary({ body }: Fitted, refused: Outcome | undefined): Promise<void> {
+    if (refused) this.#settleAll(refused);
+    if (this.#left.length === 0) return this.#reset();
+    const end = await this.#finish(async () => {
+      await this.#peer.write(`BDAT ${body.size} LAST\r\n`);
+      let sent = 0;
+      for await (const chunk of readable(body.chunks())) {
+        sent += chunk.length;
+        this.#dotSent = sent >= body.size;
+        await this.#peer.write(chunk);
+      }
+      if (sent !== body.size) throw new Unreadable("The body has another size than it had");
+    });
     this.#settleAll(isPositive(end) ? this.#delivered(end) : this.#verdict(end, "the message"));
   }
 
   /** Sends the body, or none, and its end; what the server says to it. */
-  async #finish(wanted: boolean): Promise<Answer> {
+  async #finish(send: () => Promise<void>): Promise<Answer> {
     try {
-      if (wanted) await this.#body();
-      else await this.#peer.write(".\r\n");
+      await send();
     } catch (thrown) {
       if (!(thrown instanceof Trouble)) throw thrown;
       // some servers say no and close before they have read it all
@@ -127,8 +165,7 @@ class Transaction {
     return end;
   }
 
-  async #body(): Promise<void> {
-    const { body } = this.#letter;
+  async #body({ body }: Fitted): Promise<void> {
     const stuffer = new Stuffer();
     if (body.whole) {
       const sent = Buffer.concat([stuffer.feed(body.whole), stuffer.end()]);
@@ -201,13 +238,5 @@ class Transaction {
     // RFC 5321 §6.1: it may have the message; the next attempt may bring it twice, giving up would lose it
     const duplicate = this.#dotSent ? "Possible duplicate! " : "";
     return { code: "4.4.2", text: `${duplicate}The connection to ${name} broke: ${why}` };
-  }
-}
-
-async function* readable(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  try {
-    yield* chunks;
-  } catch (thrown) {
-    throw new Unreadable("Cannot read the body", { cause: thrown });
   }
 }

@@ -136,6 +136,35 @@ export async function* recode(
   if (out.length > 0) yield Buffer.concat(out);
 }
 
+/** The body of a message in the spool. */
+export interface Body {
+  readonly size: number;
+  /** All of it, when it is small. */
+  readonly whole: Buffer | undefined;
+  /** From the start, each time it is called. */
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** A body as `recode` gives it, with its new size, for which a large one is read once more. Rejects when it cannot be read. */
+export async function recodeBody(body: Body, facts: Facts, target: Target): Promise<Body> {
+  const chunks = () => recode(body.chunks(), facts, target);
+  const kept: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of chunks()) {
+    size += chunk.length;
+    if (body.whole) kept.push(chunk);
+  }
+  if (!body.whole) return { size, whole: undefined, chunks };
+  const whole = Buffer.concat(kept);
+  return {
+    size,
+    whole,
+    async *chunks() {
+      yield whole;
+    },
+  };
+}
+
 function clean(bytes: Buffer): Buffer {
   return EIGHT_BIT.test(bytes.toString("latin1")) || bytes.includes(0)
     ? Buffer.from(bytes.toString("latin1").replace(/[\0\x80-\xff]/g, "?"), "latin1")

@@ -40,7 +40,7 @@ test("in a header field, what cannot be written is made harmless", () => {
 test("commands carry the parameters that were asked for", () => {
   assert.equal(formatMail("", {}), "MAIL FROM:<>\r\n");
   assert.equal(
-    formatMail("a@b", { size: 7, eightBit: true, utf8: true }),
+    formatMail("a@b", { size: 7, body: "8BITMIME", utf8: true }),
     "MAIL FROM:<a@b> SIZE=7 BODY=8BITMIME SMTPUTF8\r\n",
   );
   assert.equal(
@@ -53,6 +53,11 @@ test("commands carry the parameters that were asked for", () => {
     "MAIL FROM:<a@b> RET=FULL ENVID=x+2By BY=-5;N MT-PRIORITY=0\r\n",
   );
   assert.equal(formatRcpt("a@b"), "RCPT TO:<a@b>\r\n");
+  assert.equal(
+    formatMail("a@b", { body: "BINARYMIME", requireTls: true, envid: "+".repeat(50) }),
+    "MAIL FROM:<a@b> BODY=BINARYMIME REQUIRETLS\r\n",
+  );
+  assert.equal(formatRcpt("a@b", { original: `utf-8;${"\u00fc".repeat(90)}` }), "RCPT TO:<a@b>\r\n");
   assert.equal(
     formatRcpt("a@b", { notify: ["failure"], original: "rfc822;x y@z" }),
     "RCPT TO:<a@b> NOTIFY=FAILURE ORCPT=rfc822;x+20y@z\r\n",

@@ -45,8 +45,8 @@ export function asciiAddress(address: string): string | undefined {
 export interface MailParameters {
   /** RFC 1870. */
   readonly size?: number | undefined;
-  /** BODY=8BITMIME (RFC 6152). */
-  readonly eightBit?: boolean;
+  /** RFC 6152, RFC 3030. */
+  readonly body?: "8BITMIME" | "BINARYMIME" | undefined;
   /** RFC 6531. */
   readonly utf8?: boolean;
   /** RFC 3461 §4.3, §4.4. */
@@ -56,21 +56,28 @@ export interface MailParameters {
   readonly by?:
     | { readonly seconds: number; readonly mode: "return" | "notify"; readonly trace: boolean }
     | undefined;
+  /** RFC 8689. */
+  readonly requireTls?: boolean;
   /** RFC 6710. */
   readonly priority?: number | undefined;
 }
+
+/** RFC 3461 §4.2, §4.4: the longest values. One that has become longer by our encoding is better missing than refused. */
+const MOST = { envid: 100, original: 500 } as const;
 
 const ret = { full: "FULL", headers: "HDRS" } as const;
 
 /** MAIL with its parameters; `sender` as `formatAddress` gave it. */
 export function formatMail(sender: string, given: MailParameters): string {
   const { by } = given;
+  const envid = formatXtext(given.envid ?? "");
   const parameters = [
     given.size !== undefined && `SIZE=${given.size}`,
-    given.eightBit && "BODY=8BITMIME",
+    given.body && `BODY=${given.body}`,
     given.utf8 && "SMTPUTF8",
     given.ret && `RET=${ret[given.ret]}`,
-    given.envid !== undefined && `ENVID=${formatXtext(given.envid)}`,
+    envid !== "" && envid.length <= MOST.envid && `ENVID=${envid}`,
+    given.requireTls && "REQUIRETLS",
     by && `BY=${by.seconds};${by.mode === "return" ? "R" : "N"}${by.trace ? "T" : ""}`,
     given.priority !== undefined && `MT-PRIORITY=${given.priority}`,
   ];
@@ -91,9 +98,10 @@ export function formatRcpt(
   recipient: string,
   { notify, original, utf8 = false }: RcptParameters = {},
 ): string {
+  const orcpt = original === undefined ? "" : formatOriginal(original, utf8);
   const parameters = [
     notify && `NOTIFY=${formatNotify(notify)}`,
-    original !== undefined && `ORCPT=${formatOriginal(original, utf8)}`,
+    orcpt !== "" && orcpt.length <= MOST.original && `ORCPT=${orcpt}`,
   ];
   return `${[`RCPT TO:<${recipient}>`, ...parameters.filter(Boolean)].join(" ")}\r\n`;
 }
