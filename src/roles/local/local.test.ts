@@ -158,3 +158,48 @@ test("more mailboxes than stay open are delivered to all the same, also at once"
   await local.deliver(delivery(addresses, { id: "abc-2" }));
   for (const address of addresses) assert.equal(inbox(address).length, 2);
 });
+
+test("binary parts are kept in base64: every byte of them comes back, in every attempt under one name", async (context) => {
+  const bytes = Buffer.from([10, 13, 0, 13, 10, 255, 13, 13, 10, 10, 46, 10]);
+  const binary = Buffer.concat([
+    Buffer.from("Subject: x\r\nContent-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\n"),
+    bytes,
+  ]);
+  for (const size of [binary.length, 1, 5]) {
+    const openBody = async () => ({
+      size: binary.length,
+      whole: size === binary.length ? binary : undefined,
+      async *chunks() {
+        for (let at = 0; at < binary.length; at += size) yield binary.subarray(at, at + size);
+      },
+      close: async () => {},
+    });
+    const { local, inbox } = setUp(context, { openBody });
+    const letter = delivery(["ann@example.org"], { body: "binarymime" });
+    await local.deliver(letter);
+    await local.deliver({ ...letter, again: true });
+    const [[name, text] = ["", ""], ...more] = inbox("ann@example.org");
+    assert.deepEqual(more, []);
+    const wanted = `Return-Path: <sam@sender.example>\nDelivered-To: ann@example.org\nSubject: x\nContent-Type: application/x\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n${bytes.toString("base64")}`;
+    assert.equal(text, wanted);
+    assert.ok(name.endsWith(`,S=${wanted.length},W=${wanted.replaceAll("\n", "\r\n").length}`), name);
+  }
+});
+
+test("a binary body that cannot be read defers everybody", async (context) => {
+  const openBody = async () => ({
+    size: 5,
+    whole: undefined,
+    // biome-ignore lint/correctness/useYield: it fails at once
+    async *chunks(): AsyncGenerator<Buffer> {
+      throw new Trouble("read body", "Cannot read body", { code: "EIO" });
+    },
+    close: async () => {},
+  });
+  const { local } = setUp(context, { openBody });
+  const { outcomes } = await local.deliver(delivery(["ann@example.org"], { body: "binarymime" }));
+  assert.deepEqual(
+    outcomes.map(({ outcome }) => outcome.kind === "deferred" && outcome.why.code),
+    ["4.3.0"],
+  );
+});

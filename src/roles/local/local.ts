@@ -9,6 +9,7 @@ import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { MailboxAnswer } from "#talk/lookup.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
+import { examine, recodeBody } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 
 /** Mailboxes whose record of recent deliveries stays open. */
@@ -59,25 +60,23 @@ export class Local {
   /** An outcome for each recipient; never rejects. */
   async deliver(delivery: Delivery): Promise<Delivered> {
     const { id, recipients } = delivery;
-    let body: SpoolBody;
+    let body: SpoolBody | undefined;
     try {
       body = await this.#options.openBody(delivery.place);
+      return { outcomes: await this.#each(delivery, await safeBody(delivery, body)) };
     } catch (thrown) {
       this.#options.log.event("trouble", { id, text: messageOf(thrown) });
       const outcome = deferred("4.3.0", "The message cannot be read from the spool now");
       return { outcomes: recipients.map(({ index }) => ({ index, outcome })) };
-    }
-    try {
-      return { outcomes: await this.#each(delivery, body) };
     } finally {
-      await body.close().catch(() => {
+      await body?.close().catch(() => {
         // it was only read from
       });
     }
   }
 
   /** Some at a time: a message for thousands shall not open thousands of files at once. */
-  async #each(delivery: Delivery, body: SpoolBody): Promise<Delivered["outcomes"]> {
+  async #each(delivery: Delivery, body: LetterBody): Promise<Delivered["outcomes"]> {
     const outcomes: Delivered["outcomes"][number][] = [];
     let next = 0;
     const work = async () => {
@@ -91,7 +90,7 @@ export class Local {
     return outcomes;
   }
 
-  async #one(delivery: Delivery, { index, address }: Recipient, body: SpoolBody): Promise<Outcome> {
+  async #one(delivery: Delivery, { index, address }: Recipient, body: LetterBody): Promise<Outcome> {
     const { log, clock } = this.#options;
     const { id } = delivery;
     let answer: MailboxAnswer;
@@ -138,6 +137,15 @@ export class Local {
       return void mailbox.close();
     }
   }
+}
+
+/**
+ * The body as a Maildir can keep it. Its files hold lines, so bytes that are none (RFC 3030 §3) would come back as others: binary parts are
+ * encoded, always in the same way, so that the file has the same name in every attempt. Rejects when the body cannot be read.
+ */
+async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBody> {
+  if (delivery.body !== "binarymime") return body;
+  return recodeBody(body, await examine(body.chunks()), "8bit");
 }
 
 const RECIPIENTS_AT_A_TIME = 50;

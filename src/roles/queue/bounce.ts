@@ -3,9 +3,10 @@
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { openBody } from "#store/spool/source.ts";
-import type { Head, Kept } from "#store/spool/state.ts";
+import type { Head } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import { beyondAscii } from "#wire/envelope.ts";
+import { examine, recode } from "#wire/message/binary.ts";
 import {
   formatReport,
   headerSection,
@@ -81,7 +82,7 @@ export async function writeNotice(entry: Entry, notice: Notice, options: NoticeO
   const { ret, envid, requireTls, utf8 } = entry.envelope;
   // RFC 3461 §4.3: the whole message goes back only when it failed; RFC 8689 §5: nothing of it where TLS was wanted
   const isWhole = kind !== "delayed" && kind !== "delivered" && ret !== "headers" && !requireTls;
-  const original = await originalOf(entry.kept, { ...options, isWhole, utf8: utf8 === true });
+  const original = await originalOf(entry, { ...options, isWhole, utf8: utf8 === true });
   const bytes = formatReport({
     kind,
     hostname,
@@ -120,7 +121,7 @@ interface OriginalOptions extends NoticeOptions {
   readonly utf8: boolean;
 }
 
-async function originalOf(kept: Kept, options: OriginalOptions): Promise<Report["original"]> {
+async function originalOf({ kept, envelope }: Entry, options: OriginalOptions): Promise<Report["original"]> {
   const { disk, spool, trouble, isWhole, utf8 } = options;
   const most = isWhole ? limits.queue.bounceCopy : limits.queue.bounceHeader;
   try {
@@ -136,7 +137,11 @@ async function originalOf(kept: Kept, options: OriginalOptions): Promise<Report[
       const start = Buffer.concat(parts);
       const header = headerSection(start, limits.queue.bounceHeader);
       const global = utf8 && header.some((octet) => octet >= 0x80);
-      if (isWhole && source.size <= most) return { bytes: start, whole: true, global };
+      if (isWhole && source.size <= most) {
+        // a report is text: RFC 2046 §5.2.1 lets no message be encoded as a whole, so its binary parts are
+        const bytes = envelope.body === "binarymime" ? await withoutBinary(start) : start;
+        if (bytes.length <= most) return { bytes, whole: true, global };
+      }
       return { bytes: header, whole: false, global };
     } finally {
       await source.close();
@@ -146,4 +151,13 @@ async function originalOf(kept: Kept, options: OriginalOptions): Promise<Report[
     trouble(`Cannot read what bounces: ${messageOf(thrown)}`);
     return undefined;
   }
+}
+
+async function withoutBinary(message: Buffer): Promise<Buffer> {
+  const chunks = async function* () {
+    yield message;
+  };
+  const parts: Buffer[] = [];
+  for await (const part of recode(chunks(), await examine(chunks()), "8bit")) parts.push(part);
+  return Buffer.concat(parts);
 }
