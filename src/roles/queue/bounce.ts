@@ -14,6 +14,7 @@ import {
   type ReportedAction,
   type ReportedRecipient,
 } from "#wire/message/dsn.ts";
+import { reportTo } from "#wire/verp.ts";
 import { DOUBLE } from "./dispatch.ts";
 import type { Entry, RecipientEntry } from "./entries.ts";
 import { actionFor, delayedOnes } from "./wishes.ts";
@@ -33,19 +34,25 @@ export function finalNotice(entry: Entry, hostname: string): Notice | undefined 
   const failed = recipients.filter(({ action }) => action === "failed");
   if (recipients.length === 0 || sender === DOUBLE) return undefined;
   if (sender !== "")
-    return { kind: failed.length > 0 ? "failed" : "delivered", to: sender, sender: "", recipients };
+    return { kind: failed.length > 0 ? "failed" : "delivered", to: reportTo(sender), sender: "", recipients };
   // RFC 3461 §5.2: nobody is told that a report arrived
   if (failed.length === 0) return undefined;
   return { kind: "double", to: `postmaster@${hostname}`, sender: DOUBLE, recipients: failed };
 }
 
-/** That a message waits still; undefined: nobody wants to know. */
-export function delayNotice(entry: Entry): Notice | undefined {
+/** That a message waits still; undefined: nobody wants to know. `late`: the time that its sender had set (BY) is over. */
+export function delayNotice(entry: Entry, late: boolean): Notice | undefined {
   const { sender } = entry.envelope;
   const delayed = delayedOnes(entry);
   if (sender === "" || sender === DOUBLE || delayed.length === 0) return undefined;
   const recipients = reported(entry, (each) => (delayed.includes(each) ? "delayed" : undefined));
-  return { kind: "delayed", to: sender, sender: "", recipients };
+  return {
+    kind: "delayed",
+    to: reportTo(sender),
+    sender: "",
+    // RFC 2852 §4.1.4: that is what there is to say, whatever the last attempt brought
+    recipients: late ? recipients.map((each) => ({ ...each, code: "4.4.7" })) : recipients,
+  };
 }
 
 function reported(
@@ -79,7 +86,7 @@ export interface Written {
 export async function writeNotice(entry: Entry, notice: Notice, options: NoticeOptions): Promise<Written> {
   const { hostname, id, now, until } = options;
   const { kind, to, sender, recipients } = notice;
-  const { ret, envid, requireTls, utf8 } = entry.envelope;
+  const { ret, envid, requireTls, utf8, priority } = entry.envelope;
   // RFC 3461 §4.3: the whole message goes back only when it failed; RFC 8689 §5: nothing of it where TLS was wanted
   const isWhole = kind !== "delayed" && kind !== "delivered" && ret !== "headers" && !requireTls;
   const original = await originalOf(entry, { ...options, isWhole, utf8: utf8 === true });
@@ -92,6 +99,7 @@ export async function writeNotice(entry: Entry, notice: Notice, options: NoticeO
     arrived: entry.arrived,
     until,
     envid,
+    utf8: utf8 === true,
     recipients,
     original,
   });
@@ -107,6 +115,9 @@ export async function writeNotice(entry: Entry, notice: Notice, options: NoticeO
         body: "8bitmime",
         submitted: false,
         ...(beyondAscii(to) ? { utf8: true } : {}),
+        // RFC 8689 §5: what is told of the message is as worth protecting as it is itself
+        ...(requireTls ? { requireTls } : {}),
+        ...(priority === undefined ? {} : { priority }),
       },
       size: bytes.length,
       file: false,

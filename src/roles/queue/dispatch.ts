@@ -6,6 +6,7 @@ import { Trouble } from "#base/problem.ts";
 import type { Caller } from "#talk/caller.ts";
 import { type Delivered, deliver } from "#talk/deliver.ts";
 import type { Outcome } from "#wire/envelope.ts";
+import { senderFor } from "#wire/verp.ts";
 import { Alarm } from "./alarm.ts";
 import { type Entry, recipientOf, type Task } from "./entries.ts";
 import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
@@ -20,6 +21,8 @@ export interface DispatchOptions {
   readonly limits: () => LaneLimits;
   /** An attempt that began at `started` has ended. Whoever settles it gives back what is to be tried again. */
   readonly settle: (task: Task, attempt: Attempt) => void;
+  /** A message that was due is not tried, because its destination is left alone. */
+  readonly waits: (entry: Entry) => void;
   readonly trouble: (message: string) => void;
 }
 
@@ -131,10 +134,13 @@ export class Dispatch {
   #put(task: Task, local: boolean): void {
     // an order may have come while auth was asked
     if (this.#stays(task)) return;
+    // nothing is settled while its record is on its way to another place
+    if (task.entry.moving) return this.#later(task, MOVING);
     if (isOverdue(task.entry, this.#options.clock.now())) return this.#return(task, local);
     const until = this.#lanes.put(local ? "" : task.domain, task);
     if (until === undefined) return this.#soon();
     this.#at(task, until);
+    this.#options.waits(task.entry);
   }
 
   /** Once for all that became ready in this turn. */
@@ -169,12 +175,13 @@ export class Dispatch {
       return this.#return(task, local);
     }
     const { envelope } = entry;
+    const first = entry.recipients[task.waiting[0] ?? 0]?.address ?? "";
     const question = {
       ...envelope,
       id: entry.id,
       arrived: entry.arrived,
       // never on the wire, never in a Maildir
-      sender: envelope.sender === DOUBLE ? "" : envelope.sender,
+      sender: envelope.sender === DOUBLE ? "" : senderFor(envelope.sender, first),
       again: task.again,
       place: entry.kept.place,
       domain: lane.domain,

@@ -3,6 +3,7 @@
 import { limits } from "#base/limits.ts";
 import type { Head, Kept, Progress, RecipientState, Stored } from "#store/spool/state.ts";
 import { type Envelope, type Recipient, splitAddress } from "#wire/envelope.ts";
+import { isVerp } from "#wire/verp.ts";
 import { bornAt } from "./wishes.ts";
 
 export interface RecipientEntry extends Recipient {
@@ -122,7 +123,7 @@ interface TaskOptions {
   readonly due: (index: number) => number;
 }
 
-/** The waiting recipients by domain, at most a hundred in a task. */
+/** The waiting recipients by domain, at most a hundred in a task; one where each has a sender of its own. */
 function tasksOf(entry: Entry, { again, due }: TaskOptions): readonly Task[] {
   const [only] = entry.recipients;
   const byDomain = new Map<string, number[]>();
@@ -139,9 +140,10 @@ function tasksOf(entry: Entry, { again, due }: TaskOptions): readonly Task[] {
     });
   }
   const tasks: Task[] = [];
+  const most = isVerp(entry.envelope.sender) ? 1 : limits.queue.deliveryRecipients;
   for (const [domain, indexes] of byDomain) {
-    for (let at = 0; at < indexes.length; at += limits.queue.deliveryRecipients) {
-      const waiting = indexes.slice(at, at + limits.queue.deliveryRecipients);
+    for (let at = 0; at < indexes.length; at += most) {
+      const waiting = indexes.slice(at, at + most);
       const first = waiting.reduce((least, index) => Math.min(least, due(index)), Number.MAX_SAFE_INTEGER);
       tasks.push({ entry, domain, waiting, due: first, again, flying: false, losses: 0 });
     }

@@ -1,5 +1,6 @@
-// Lanes: due tasks on their way out: one lane for local, one for each remote destination, with their limits. They go round, so
-// that a destination with much mail does not keep the others waiting; one that cannot be reached is left alone by all its mail.
+// Lanes: due tasks on their way out: one lane for local, one for each remote destination, with their limits. Those with
+// the most urgent mail go round, so that a destination with much mail does not keep the others waiting; one that cannot be reached is left
+// alone by all its mail.
 
 import { limits } from "#base/limits.ts";
 import type { Task } from "./entries.ts";
@@ -23,6 +24,10 @@ export interface LaneLimits {
   readonly remote: number;
 }
 
+/** RFC 6710 §4.1: priorities go from 9 to −9. */
+const HIGHEST = 9;
+const LEVELS = 19;
+
 /** Lanes nobody uses that are remembered because they cannot be reached. */
 const MOST_IDLE = 10_000;
 
@@ -32,8 +37,8 @@ export class Lanes {
   readonly #local = newLane("");
   /** Remote destinations by domain. */
   readonly #lanes = new Map<string, Lane>();
-  /** Remote destinations where somebody waits and may go. */
-  readonly #open = new Set<Lane>();
+  /** Remote destinations where somebody waits and may go, by the priority of the first one, the highest first. */
+  readonly #open: readonly Set<Lane>[] = Array.from({ length: LEVELS }, () => new Set<Lane>());
   #remoteFlying = 0;
   #localAway = false;
   #remoteAway = false;
@@ -60,14 +65,16 @@ export class Lanes {
       if (task) return { lane: this.#local, task };
     }
     if (this.#remoteAway || this.#remoteFlying >= most.remote) return undefined;
-    for (const lane of this.#open) {
-      this.#open.delete(lane);
-      const task = take(lane);
-      if (!task) continue;
-      this.#remoteFlying++;
-      // behind all others, if there is more
-      this.#mayGo(lane);
-      return { lane, task };
+    for (const level of this.#open) {
+      for (const lane of level) {
+        level.delete(lane);
+        const task = take(lane);
+        if (!task) continue;
+        this.#remoteFlying++;
+        // behind all others, if there is more
+        this.#mayGo(lane);
+        return { lane, task };
+      }
     }
     return undefined;
   }
@@ -85,7 +92,7 @@ export class Lanes {
       back = lane.waiting.slice(lane.first);
       lane.waiting.length = 0;
       lane.first = 0;
-      this.#open.delete(lane);
+      this.#close(lane);
     }
     this.#mayGo(lane);
     this.#forget(lane);
@@ -121,10 +128,18 @@ export class Lanes {
   }
 
   #mayGo(lane: Lane): void {
-    if (lane.domain === "" || lane.first >= lane.waiting.length || lane.until > this.#now()) return;
+    const first = lane.waiting[lane.first];
+    if (lane.domain === "" || !first || lane.until > this.#now()) return;
     // a destination that was unreachable gets one attempt, which speaks for all
     const most = lane.unreachable === undefined ? limits.queue.perDestination : 1;
-    if (lane.flying < most) this.#open.add(lane);
+    const level = this.#open[HIGHEST - priorityOf(first)];
+    if (lane.flying >= most || level?.has(lane)) return;
+    this.#close(lane);
+    level?.add(lane);
+  }
+
+  #close(lane: Lane): void {
+    for (const level of this.#open) level.delete(lane);
   }
 
   /** Lanes that say nothing are dropped; and all idle ones when there are too many. */

@@ -54,6 +54,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     routes: new Routes(options.auth, clock),
     limits: () => ({ local: slice().localConcurrency, remote: slice().remoteConcurrency }),
     settle: (task, attempt) => orders.landed(task, attempt),
+    waits: (entry) => settle.warn(entry),
     trouble: (text) => log.event("trouble", { text }),
   });
   const common = { clock, disk, spool: directory, journal, entries, log };

@@ -65,7 +65,7 @@ export class Settle {
     journal.progress({ id: entry.id, warned: false, recipients }, changed ? urgency : "soon");
     if (entry.tasks.length === 0) return this.finish(entry);
     if (task.waiting.length > 0) {
-      this.#warn(entry);
+      this.warn(entry);
       this.#options.submit(task);
     }
   }
@@ -166,9 +166,9 @@ export class Settle {
   }
 
   /** RFC 5321 §4.5.4.1 suggests to tell senders of a delay; once. */
-  #warn(entry: Entry): void {
+  warn(entry: Entry): void {
     if (entry.warned || this.#options.clock.now() < warnedAt(entry)) return;
-    const notice = delayNotice(entry);
+    const notice = delayNotice(entry, entry.envelope.deliverBy?.mode === "notify");
     if (!notice) return;
     entry.warned = true;
     this.#notice(entry, notice);

@@ -237,3 +237,103 @@ test("of what waits for one destination, the most urgent goes first; equals in t
   );
   await stop(here);
 });
+
+test("a VERP sender is another one for each recipient; what we report goes to its list", async (context) => {
+  const here = await place(context);
+  const { world } = here;
+  world.remote = (_, address) => (address === "no@far.test" ? failed() : delivered);
+  const recipients = ["ann@far.test", "no@far.test", "bob@near.test"].map((address) => ({ address }));
+  await here.send({ sender: "list-@here.test-@[]", recipients });
+  await world.until(() => here.queue.entries.size === 0, "the end");
+  const rows = world.attempts.map(
+    ({ delivery }) => `${delivery.sender} ${delivery.recipients.map(({ address }) => address).join()}`,
+  );
+  assert.deepEqual(rows.sort(), [
+    " list-@here.test",
+    "list-ann=far.test@here.test ann@far.test",
+    "list-bob=near.test@here.test bob@near.test",
+    "list-no=far.test@here.test no@far.test",
+  ]);
+  await stop(here);
+});
+
+test("the most urgent goes first, whatever its destination", async (context) => {
+  const here = await place(context);
+  const { world } = here;
+  world.slice = { ...world.slice, remoteConcurrency: 1 };
+  let release = () => {};
+  const first = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  world.remote = async () => {
+    await first;
+    return delivered;
+  };
+  await here.send({ recipients: [{ address: "x@first.test" }] });
+  await world.until(() => world.attempts.length === 1, "the first attempt");
+  for (const [domain, priority] of [
+    ["a.test", undefined],
+    ["b.test", -1],
+    ["c.test", 2],
+    // a destination that waits already becomes as urgent as its most urgent mail
+    ["b.test", 5],
+    ["a.test", 1],
+  ] as const)
+    await here.send({ priority, recipients: [{ address: `p${priority ?? 0}@${domain}` }] });
+  release();
+  await world.until(() => here.queue.entries.size === 0, "the end");
+  assert.deepEqual(world.tried, [
+    "x@first.test",
+    "p5@b.test",
+    "p2@c.test",
+    "p1@a.test",
+    "p0@a.test",
+    "p-1@b.test",
+  ]);
+  await stop(here);
+});
+
+test("a report has the priority of its message, is as protected, and carries binary parts as text", async (context) => {
+  const here = await place(context);
+  const { world } = here;
+  world.remote = () => failed();
+  const injector = await world.injector(here.queue);
+  const binary = "Content-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\na\nb\0\r";
+  for (const requireTls of [true, false]) {
+    await send(injector, {
+      sender: "ann@here.test",
+      to: ["no@far.test"],
+      body: binary,
+      envelope: { priority: 3, body: "binarymime", ret: "full", ...(requireTls ? { requireTls } : {}) },
+    });
+    await world.until(() => here.queue.entries.size === 0, "the end");
+  }
+  const [secret, plain] = world.attempts.filter(({ to }) => to === "local");
+  assert.deepEqual([secret?.delivery.priority, secret?.delivery.requireTls], [3, true]);
+  assert.match(
+    secret?.body ?? "",
+    /Content-Type: text\/rfc822-headers\r\n\r\nContent-Type: application\/x\r\n/,
+  );
+  assert.deepEqual([plain?.delivery.priority, plain?.delivery.requireTls], [3, undefined]);
+  assert.match(plain?.body ?? "", /Content-Transfer-Encoding: base64\r\n\r\nYQpiAA0=\r\n/);
+  assert.doesNotMatch(plain?.body ?? "", /\0|\r(?!\n)|(?<!\r)\n/);
+  await stop(here);
+});
+
+test("a sender hears in time that it is late, though its destination is left alone meanwhile", async (context) => {
+  const here = await place(context);
+  const { world, clock } = here;
+  world.remote = () => deferred("4.4.1", "Connection refused");
+  await here.send({ recipients: [{ address: "first@far.test" }] });
+  await world.until(() => world.lines.some((line) => /^queue_delivery/.test(line)), "the first outcome");
+  const time = clock.now() + 100_000;
+  await here.send({ deliverBy: { time, mode: "notify" }, recipients: [{ address: "late@far.test" }] });
+  await clock.advance(99_000);
+  assert.deepEqual(notices(world), []);
+  await clock.advance(2000);
+  await world.until(() => notices(world).length === 1, "the notice");
+  assert.deepEqual(notices(world), [["delayed late@far.test"]]);
+  assert.match(world.attempts.at(-1)?.body ?? "", /Status: 4\.4\.7\r\n/);
+  assert.deepEqual(world.tried, ["first@far.test", "ann@here.test"]);
+  await stop(here);
+});

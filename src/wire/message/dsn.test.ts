@@ -129,6 +129,7 @@ test("addresses beyond ASCII make it a report of RFC 6533, others do not", () =>
   const recipient = { action: "failed", code: "5.1.1", text: "No such user" } as const;
   const global = lines({
     ...report,
+    utf8: true,
     recipients: [{ ...recipient, address: "j\u00fcrg@here.test", original: "utf-8;j\u00fcrg@old.test" }],
     original: { bytes: Buffer.from("Subject: \u00fc\r\n\r\nbody\r\n"), whole: false, global: true },
   }).map((line) => Buffer.from(line, "latin1").toString());
@@ -143,6 +144,25 @@ test("addresses beyond ASCII make it a report of RFC 6533, others do not", () =>
   ])
     assert.ok(global.includes(line), line);
   assert.ok(lines(report).every((line) => !/global/.test(line)));
+});
+
+test("who sent without SMTPUTF8 gets ASCII: letters beyond it are numbers", () => {
+  const wanted = lines({
+    ...report,
+    recipients: [
+      {
+        address: "j\u00fcrg@here.test",
+        original: "utf-8;j\u00fcrg+x@old.test",
+        action: "failed",
+        code: "5.1.1",
+        text: "No",
+      },
+    ],
+  });
+  assert.ok(wanted.includes("Original-Recipient: utf-8; j\\x{FC}rg\\x{2B}x@old.test"));
+  assert.ok(wanted.includes("Final-Recipient: utf-8; j\\x{FC}rg@here.test"));
+  assert.ok(wanted.includes("Content-Type: message/delivery-status"));
+  assert.ok(wanted.every((line) => /^[ -~]*$/.test(line)));
 });
 
 test("what a server said is smtp, a delay says until when, and 8-bit originals are declared", () => {

@@ -1,6 +1,7 @@
 // Delivery status notifications: bounces, delay warnings and receipts as multipart/report (RFC 3464, RFC 6522, RFC 6533).
 
 import { beyondAscii } from "#wire/envelope.ts";
+import { formatUtf8Address } from "#wire/smtp/xtext.ts";
 import { formatDate } from "./rfcdate.ts";
 
 /** RFC 3464 §2.3.3. */
@@ -31,6 +32,8 @@ export interface Report {
   readonly until: number;
   /** ENVID of what it reports on. */
   readonly envid?: string | undefined;
+  /** Whoever gets it takes letters beyond ASCII: he has sent with SMTPUTF8. */
+  readonly utf8?: boolean;
   readonly recipients: readonly ReportedRecipient[];
   /** What it reports on: all of it, or its header section; `global`: with letters beyond ASCII in its header (RFC 6532). */
   readonly original:
@@ -100,7 +103,8 @@ function typeOf({ whole, global = false }: NonNullable<Report["original"]>): str
   return whole ? "message/rfc822" : "text/rfc822-headers";
 }
 
-const isGlobal = ({ to, recipients }: Report): boolean =>
+const isGlobal = ({ to, recipients, utf8 }: Report): boolean =>
+  utf8 === true &&
   [to, ...recipients.flatMap(({ address, original }) => [address, original ?? ""])].some(beyondAscii);
 
 type Clean = (text: string) => string;
@@ -157,6 +161,9 @@ function opening(action: ReportedAction, { kind, until }: Report): readonly stri
 
 /** RFC 3464 §2: one group for the message, one for each recipient. */
 function statusFields(report: Report, clean: Clean): readonly string[] {
+  // RFC 6533 §3: in a report in ASCII the letters of an address are numbers
+  const typed = (type: string, address: string) =>
+    `${type}; ${clean(type === "utf-8" ? formatUtf8Address(unicode(address), isGlobal(report)) : address)}`;
   return [
     // RFC 3464 §2.2.1: as it was before it became xtext
     ...(report.envid === undefined ? [] : [`Original-Envelope-Id: ${ascii(report.envid).slice(0, ADDRESS)}`]),
@@ -164,11 +171,11 @@ function statusFields(report: Report, clean: Clean): readonly string[] {
     `Arrival-Date: ${formatDate(report.arrived)}`,
     "",
     ...report.recipients.slice(0, NAMED).flatMap((each) => {
-      const { original } = each;
-      const address = clean(each.address);
+      const { original, address } = each;
+      const [type = "", rest] = original?.split(/;(.*)/s) ?? [];
       return [
-        ...(original === undefined ? [] : [`Original-Recipient: ${clean(original.replace(";", "; "))}`]),
-        `Final-Recipient: ${beyondAscii(address) ? "utf-8" : "rfc822"}; ${address}`,
+        ...(rest === undefined ? [] : [`Original-Recipient: ${typed(type, rest)}`]),
+        `Final-Recipient: ${typed(beyondAscii(address) ? "utf-8" : "rfc822", address)}`,
         `Action: ${each.action}`,
         `Status: ${statusOf(each)}`,
         ...diagnostic(each),
