@@ -30,6 +30,7 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
 showq unix n - n - - showq
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
@@ -38,7 +39,7 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `;
 
-/** Postfix with the settings of `main` on a port; ended with the test. Mail that it accepts is thrown away. */
+/** Postfix with the settings of `main` on a port; ended with the test. Mail that it accepts is thrown away, unless `main` says otherwise. */
 export async function startPostfix(
   context: TestContext,
   main: Readonly<Record<string, string>>,
