@@ -62,7 +62,7 @@ const tried = (world: World, count: number) =>
   eventually(() => {
     const rows = listed(world, "--status", "deferred");
     if (rows.length === count) return rows;
-    world.kenro(["queue", "retry", "--all", "--yes"]);
+    world.kenro(["queue", "retry"]);
     return false;
   });
 
