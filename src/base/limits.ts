@@ -41,8 +41,13 @@ export const limits = {
     contact: 200,
     /** Recipients of pipelined RCPT commands that are looked up at a time. */
     lookups: 50,
-    /** Bytes of pipelined commands kept while one is being answered. */
-    pipelined: 64 * KiB,
+    /** Pipelined commands of one connection that are answered before the others have their turn. */
+    burst: 2,
+    /** Bytes of one command line, which nobody has kept for long, before 421. */
+    endlessLine: 64 * KiB,
+    /** Bytes of the addresses of a message's recipients and of what was asked for each, for each that `max_recipients` allows. 100 of the
+     * longest always fit (`least`), and all of them into one frame to the queue (`most`); the rest comes in another transaction (452). */
+    envelope: { perRecipient: 64, least: 72 * KiB, most: 384 * KiB },
     /** Waiting for a command: RFC 5321 §4.5.3.2.7: 5 minutes. */
     commandTimeout: 5 * minute,
     /** Waiting for a part of the body: RFC 5321 §4.5.3.2.5: 3 minutes. */
@@ -139,6 +144,8 @@ export const limits = {
     unread: 5 * minute,
     /** Bytes that are sent, or received while nobody reads, before the other side has to wait. */
     buffer: 16 * KiB,
+    /** Bytes that one connection may bring in a turn of the event loop; the others have theirs before it may go on. */
+    turn: 64 * KiB,
   },
   tls: {
     handshake: 30 * second,

@@ -32,6 +32,9 @@ export interface RoleRow {
   readonly threads: number;
   /** Open files (prlimit). */
   readonly files: number;
+  /** V8 collects garbage early (where new objects are made after 2 MiB, of all others when there is a third more). It does not see how large the
+   * buffers are that its small objects hold, and strangers can make us fill many. */
+  readonly tidy?: boolean;
 }
 
 const everybody = ["supervisor", "smtpd", "auth", "queue", "local", "remote", "gate", "reader"] as const;
@@ -128,6 +131,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: true,
     threads: 2,
     files: 16_384,
+    tidy: true,
   },
   gate: {
     user: "gate",

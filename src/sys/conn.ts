@@ -48,14 +48,35 @@ const owner = Symbol("conn");
 
 type Owned = Socket & { [owner]?: Conn };
 
+/** Turns of the event loop in which something was received, counted. */
+const turns = { count: 0, counting: false };
+
+function thisTurn(): number {
+  if (!turns.counting) {
+    turns.counting = true;
+    setImmediate(() => {
+      turns.counting = false;
+      turns.count++;
+    });
+  }
+  return turns.count;
+}
+
 export class Conn implements Stream {
   #address: string;
   #port: number;
   readonly #clock: Clock;
   #socket: Socket | tls.TLSSocket;
   #tls: TlsInfo | undefined;
-  /** Received while the session was busy; the socket is paused as long as there is something. */
+  /** Received while the session was busy. */
   #kept: Buffer[] = [];
+  /** The socket delivers nothing. */
+  #paused = false;
+  /** It has had its share of this turn. */
+  #resting = false;
+  #turn = 0;
+  /** Bytes received in that turn. */
+  #share = 0;
   #ended = false;
   #broken: Trouble | undefined;
   #waiting: Waiting | undefined;
@@ -88,10 +109,7 @@ export class Conn implements Stream {
 
   read(ms: number): Promise<Buffer | undefined> | Buffer | undefined {
     const chunk = this.#kept.shift();
-    if (chunk) {
-      if (this.#kept.length === 0) this.#socket.resume();
-      return chunk;
-    }
+    if (chunk) return chunk;
     if (this.#broken) return Promise.reject(this.#broken);
     return this.#ended ? undefined : this.#await(ms);
   }
@@ -155,6 +173,7 @@ export class Conn implements Stream {
   #detach(): Socket {
     const socket: Owned = this.#socket;
     socket.pause();
+    this.#paused = false;
     for (const [event, heard] of heardBy) socket.removeListener(event, heard);
     return socket;
   }
@@ -162,11 +181,12 @@ export class Conn implements Stream {
   /** For the listeners below. */
   static readonly heard = {
     data: (conn: Conn, chunk: Buffer): void => {
+      conn.#takeShare(chunk.length);
       const waiting = conn.#waiting;
       if (waiting) return conn.#settle(waiting, chunk);
       conn.#kept.push(chunk);
       // a session that is busy makes the peer wait
-      conn.#socket.pause();
+      conn.#pause();
     },
     end: (conn: Conn): void => {
       conn.#ended = true;
@@ -174,6 +194,31 @@ export class Conn implements Stream {
     },
     error: (conn: Conn, error: Error): void => conn.#break(Trouble.from("talk to the peer", error)),
   };
+
+  /** libuv reads up to 2 MiB from a peer that floods before it looks at the next one: with hundreds of them nobody else would be served. */
+  #takeShare(bytes: number): void {
+    const turn = thisTurn();
+    this.#share = this.#turn === turn ? this.#share + bytes : bytes;
+    this.#turn = turn;
+    if (this.#share < limits.conn.turn || this.#resting) return;
+    this.#resting = true;
+    this.#pause();
+    setImmediate(() => {
+      this.#resting = false;
+      if (this.#waiting) this.#resume();
+    });
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#resting) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
 
   #break(reason: Trouble): void {
     this.#broken ??= reason;
@@ -203,6 +248,7 @@ export class Conn implements Stream {
         reject(Trouble.timeout("read from the peer", ms));
       });
       this.#waiting = { resolve, reject, timer };
+      this.#resume();
     });
   }
 

@@ -21,7 +21,10 @@ export function linger(socket: Socket, clock: Clock, { time, bytes }: Patience =
   let left = bytes;
   socket.on("data", (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) socket.destroy();
+    if (left < 0) return void socket.destroy();
+    // a peer that floods must not keep others from their turn
+    socket.pause();
+    setImmediate(() => socket.resume());
   });
   const timer = clock.after(time, () => socket.destroy());
   socket.once("close", () => timer.cancel());

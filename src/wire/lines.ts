@@ -31,6 +31,8 @@ export class LineReader {
   /** What an overlong line began with, when its bytes were dropped already. */
   #dropped: Buffer | undefined;
   #tainted = false;
+  /** Bytes of the line being read that were dropped because it is too long already. */
+  excess = 0;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -92,6 +94,7 @@ export class LineReader {
     const [tainted, dropped] = [this.#tainted, this.#dropped];
     this.#tainted = !ended;
     this.#dropped = undefined;
+    this.excess = 0;
     const long = dropped !== undefined || end + 1 - start > this.limit;
     const flaw = !ended || tainted ? "bareLf" : long ? "long" : this.#flawIn(start, end - 1);
     if (flaw === undefined) return { bytes: this.#kept.subarray(start, end - 1), flaw, start: EMPTY };
@@ -107,13 +110,25 @@ export class LineReader {
     return undefined;
   }
 
-  /** Of a line beyond the limit only its start is kept, and the last byte, because it may be the CR of its end. */
+  /** Nothing is left but the start of a line. Of one beyond the limit only that is kept, and the last byte, because it may be the CR of its
+   * end. */
   #bound(): void {
-    this.#searched = this.#kept.length;
-    if (this.pending <= this.limit) return;
-    this.#dropped ??= Buffer.from(this.#kept.subarray(this.#at, this.#at + START));
-    this.#kept = Buffer.from(this.#kept.subarray(-1));
+    if (this.pending > this.limit) {
+      this.#dropped ??= copy(this.#kept.subarray(this.#at, this.#at + START));
+      this.excess += this.pending - 1;
+      this.#at = this.#kept.length - 1;
+    }
+    // nothing of a large chunk stays for the sake of its last bytes
+    if (this.#at > 0) this.#kept = copy(this.#kept.subarray(this.#at));
     this.#at = 0;
-    this.#searched = 1;
+    this.#searched = this.#kept.length;
   }
+}
+
+/** Not in the shared pool, which it would keep alive. */
+function copy(bytes: Buffer): Buffer {
+  if (bytes.length === 0) return EMPTY;
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }

@@ -49,6 +49,8 @@ export class Intake {
   /** What the rules see of the message; where nobody judges it is not looked at. */
   readonly #seen: Seen | undefined;
   #pieces: Buffer[] = [];
+  /** In front of them: those that were put together. */
+  #joined: Buffer[] = [];
   #pending = 0;
   #size = 0;
   #injection: Injection | undefined;
@@ -70,9 +72,9 @@ export class Intake {
     this.#seen = connection.judge && { nesting: new Nesting({ depth, contentType }), facts: undefined };
   }
 
-  /** Whether enough is gathered for `pour`. */
+  /** Whether enough is gathered for `pour`. A large header does not wait here for a body that may never come. */
   get full(): boolean {
-    return this.#pending >= GATHER;
+    return this.#pending + (this.#header?.bytes.length ?? 0) >= GATHER;
   }
 
   /** Why the message will be refused, when that is known already. */
@@ -90,6 +92,7 @@ export class Intake {
     this.#gatherer = undefined;
     this.#header = undefined;
     this.#pieces = [];
+    this.#joined = [];
     this.#pending = 0;
   }
 
@@ -167,12 +170,17 @@ export class Intake {
     this.#seen?.nesting.feed(text);
     this.#pieces.push(text);
     this.#pending += text.length;
-    if (this.#pieces.length >= PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
+    if (this.#pieces.length < PIECES) return;
+    // not with all there is: that would copy everything again and again for a body of dots
+    this.#joined.push(Buffer.concat(this.#pieces));
+    this.#pieces = [];
+    if (this.#joined.length >= PIECES) this.#joined = [Buffer.concat(this.#joined)];
   }
 
   #takePieces(): readonly Buffer[] {
-    const pieces = this.#pieces;
+    const pieces = [...this.#joined, ...this.#pieces];
     this.#pieces = [];
+    this.#joined = [];
     this.#pending = 0;
     return pieces;
   }

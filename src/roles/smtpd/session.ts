@@ -45,6 +45,8 @@ export class SmtpSession {
   #commandEnd = 0;
   #idle = false;
   #stopping = false;
+  /** Commands so far. */
+  #burst = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -93,6 +95,8 @@ export class SmtpSession {
       const line = this.#lines.next();
       const ended = line === undefined ? await this.#more() : await this.#turn(line);
       if (ended) return ended;
+      // commands that need no other role are answered without leaving this turn of the event loop, as many as came
+      if (line !== undefined && ++this.#burst % limits.smtp.burst === 0) await others();
     }
   }
 
@@ -133,6 +137,8 @@ export class SmtpSession {
 
   /** Sends what is gathered and waits for bytes; how the connection ended if it has. */
   async #more(): Promise<Reason | undefined> {
+    if (this.#lines.excess > limits.smtp.endlessLine)
+      return this.#close(this.#judge(replies.endlessLine), "refused");
     if (this.#stopping) return this.#close(replies.shutdown, "shutdown");
     const sending = this.#flush();
     if (sending !== undefined) await sending;
@@ -340,6 +346,9 @@ export class SmtpSession {
     return reason;
   }
 }
+
+/** Lets other connections have their turn. */
+const others = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 function timeoutOrThrow(thrown: unknown): "timeout" {
   if (codeOf(thrown) === "timeout") return "timeout";

@@ -107,8 +107,12 @@ export interface Transaction {
   readonly wishes: Wishes;
   /** By address, in the order they came. */
   readonly recipients: Map<string, Recipient>;
+  /** Bytes that they cost so far, those that were named again too. */
+  envelope: number;
   /** Questions about recipients whose commands have come but not their turn, by address. */
   readonly lookups: Map<string, Promise<RecipientAnswer>>;
+  /** Commands to come that were looked at for that already. */
+  ahead: number;
   /** The message, when it comes in chunks and the first one is there. */
   intake: Intake | undefined;
   /** A chunk was refused: without it there is no message, whatever comes. */

@@ -51,6 +51,7 @@ export const replies = {
   shutdown: reply(421, "4.3.2", "The server is being restarted, try again"),
   timeout: reply(421, "4.4.2", "Timeout"),
   tooManyErrors: reply(421, "4.7.0", "Too many errors"),
+  endlessLine: reply(421, "4.7.0", "A command line without end"),
   tooMuchJunk: reply(421, "4.7.0", "Too many commands that send no mail"),
   tooManyTransactions: reply(421, "4.7.0", "Enough mail on one connection, go on with a new one"),
   tooManyLogins: reply(421, "4.7.0", "Too many failed logins"),

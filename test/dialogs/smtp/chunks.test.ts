@@ -97,7 +97,7 @@ test("small chunks go on to the queue in large pieces, and a large message is ne
   for (let at = 0; at < 5000; at++) {
     client.send(`BDAT 100\r\n${line}`);
     if (at % 100 === 0) {
-      await settle(3);
+      await settle(60);
       client.drain();
     }
   }

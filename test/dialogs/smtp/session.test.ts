@@ -262,7 +262,7 @@ test("more messages than a connection may send are sent on a new one", async () 
   const { client, done } = world.connect();
   await say(client, HELLO);
   for (let at = 0; at < limits.smtp.transactionsPerConnection; at++) client.send("MAIL FROM:<>\r\nRSET\r\n");
-  await settle(100);
+  await settle(1100);
   client.drain();
   assert.match(await say(client, "MAIL FROM:<>\r\n"), /^421 4\.7\.0/);
   await done;

@@ -40,7 +40,9 @@ export function beginTransaction(connection: Connection, { address, params }: Se
     sender: address,
     wishes,
     recipients: new Map(),
+    envelope: 0,
     lookups: new Map(),
+    ahead: 0,
     intake: undefined,
     spoiled: false,
   };

@@ -29,11 +29,15 @@ export function forwardPath(rest: string, connection: Connection): Result<Recipi
  * depends on it.
  */
 export function lookAhead(connection: Connection, waiting: Iterable<Buffer>): void {
-  const lookups = connection.session.transaction?.lookups;
-  if (!lookups || lookups.size > 0) return;
+  const { transaction } = connection.session;
+  // what was looked at once is not looked at again
+  if (!transaction || transaction.ahead-- > 0) return;
+  transaction.ahead = 0;
+  const { lookups } = transaction;
   for (const line of waiting) {
     const { verb, rest } = parseCommand(line);
-    if (verb !== "RCPT" || lookups.size >= limits.smtp.lookups) return;
+    if (verb !== "RCPT" || transaction.ahead >= limits.smtp.lookups) return;
+    transaction.ahead++;
     const recipient = forwardPath(rest, connection);
     if (!recipient.ok || lookups.has(recipient.value.address)) continue;
     const answer = connection.peers.recipient(recipient.value.address);
@@ -48,11 +52,13 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   const { transaction } = session;
   if (!transaction) return replies.mailFirst;
   const { recipients, lookups } = transaction;
-  // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction
-  if (recipients.size >= door.maxRecipients) return replies.tooManyRecipients;
   const { address } = recipient;
   const asked = lookups.get(address);
   lookups.delete(address);
+  // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction
+  const envelope = transaction.envelope + costOf(recipient);
+  if (recipients.size >= door.maxRecipients || envelope > mostFor(door.maxRecipients))
+    return replies.tooManyRecipients;
   const [answer, decision, relay] = await Promise.all([
     asked ?? peers.recipient(address),
     connection.judge?.recipient(address, recipients.size),
@@ -65,9 +71,29 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   }
   const refusal = recipientRefusal(answer, relay);
   if (refusal) return refusal;
+  transaction.envelope = envelope;
   const before = recipients.get(address);
-  recipients.set(address, before ? together(before, recipient) : recipient);
+  const kept = before ? together(before, recipient) : compact(recipient);
+  recipients.set(kept.address, kept);
   return replies.recipientOk;
+}
+
+/** What was cut out of a command keeps all of it in memory, and there may be a thousand of them: a copy does not. */
+const compact = (recipient: Recipient): Recipient => ({
+  ...recipient,
+  address: copy(recipient.address),
+  ...(recipient.original === undefined ? {} : { original: copy(recipient.original) }),
+});
+const copy = (text: string): string => Buffer.from(text).toString();
+
+/** About what a recipient costs us and the queue. */
+const costOf = ({ address, original = "" }: Recipient): number =>
+  Buffer.byteLength(address) + Buffer.byteLength(original);
+
+/** What the recipients of one message may cost; their envelope must fit into one frame to the queue. */
+function mostFor(maxRecipients: number): number {
+  const { perRecipient, least, most } = limits.smtp.envelope;
+  return Math.min(Math.max(maxRecipients * perRecipient, least), most);
 }
 
 /** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. */
