@@ -12,8 +12,15 @@ const DOMAIN = "a.test";
 /** Standard ports; the server has them at base + port. */
 const PORTS = [25, 587, 465, 110, 995, 143, 993];
 
+/** Changes kenro.toml; ports from `base` on are free. */
+type Edit = (toml: string, base: number) => string;
+
 /** Makes and starts a server in an empty directory; of another checkout when one is named. */
-export async function startKenro(directory: string, checkout?: string): Promise<Server> {
+export async function startKenro(
+  directory: string,
+  checkout?: string,
+  edit: Edit = (toml) => toml,
+): Promise<Server> {
   const executable = path.resolve(checkout ?? HERE, "bin/kenro");
   const kenro = (words: readonly string[]) => command(executable, [...words, "--dir", directory]);
   // the roles have users of their own, which must reach the data directory
@@ -21,6 +28,8 @@ export async function startKenro(directory: string, checkout?: string): Promise<
   const base = await freeBase();
   const choices = ["--hostname", "mail.a.test", "--domain", DOMAIN, "--port-base", String(base), "--yes"];
   kenro(["init", ...choices]);
+  const settings = path.join(directory, "kenro.toml");
+  fs.writeFileSync(settings, edit(fs.readFileSync(settings, "utf8"), base));
   for (const user of userNames) kenro(["user", "add", `${user}@${DOMAIN}`, "--password-stdin"]);
   const child = spawn(executable, ["start", "--dir", directory], { stdio: ["ignore", "pipe", "inherit"] });
   const stop = () => endTree(child);

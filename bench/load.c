@@ -1,7 +1,8 @@
 /* load: sends messages over SMTP on loopback as fast as the server takes them: one thread, epoll, no waiting between commands.
- * usage: load PORT MESSAGES CONNECTIONS BYTES PER-CONNECTION USERS DOMAIN SECONDS
+ * usage: load PORT MESSAGES CONNECTIONS BYTES PER-CONNECTION USERS DOMAIN SECONDS [refused]
  * Recipients are user0 … user<USERS-1>@DOMAIN in turn, one for each message. A connection sends up to PER-CONNECTION messages, one
- * command at a time, and says QUIT; then the next one begins. Prints one line of JSON: what was accepted, what was not, the
+ * command at a time, and says QUIT; then the next one begins. "refused": the recipients do not exist, a 550 counts as what was
+ * wanted, and the session ends with it. Prints one line of JSON: what was accepted, what was not, the
  * seconds from the first connect to the last 250, milliseconds from MAIL to 250, CPU milliseconds of its own, and the last thing that
  * went wrong. */
 #define _GNU_SOURCE
@@ -33,7 +34,7 @@ struct connection {
   size_t reply_size;
 };
 
-static int port, epoll;
+static int port, epoll, refused;
 static long messages, per_connection, users, given, accepted;
 static const char *domain;
 static char *body, error[256];
@@ -101,15 +102,21 @@ static void next_message(struct connection *c) {
 /* One whole reply. */
 static void take(struct connection *c, int code, const char *text) {
   static long turn;
-  if (code != expected[c->step]) return fail(c, text);
+  if (code != (refused && c->step == RCPT ? 550 : expected[c->step])) return fail(c, text);
   switch (c->step) {
   case GREETING:
     return say(c, EHLO, "EHLO client.test\r\n", 0);
   case EHLO:
     return next_message(c);
   case MAIL:
-    return say(c, RCPT, "RCPT TO:<user%ld@%s>\r\n", turn++ % users);
+    return say(c, RCPT, refused ? "RCPT TO:<nobody%ld@%s>\r\n" : "RCPT TO:<user%ld@%s>\r\n", turn++ % users);
   case RCPT:
+    if (refused) {
+      last = now();
+      waits[accepted++] = last - c->mail;
+      c->left--;
+      return say(c, QUIT, "QUIT\r\n", 0);
+    }
     return say(c, DATA, "DATA\r\n", 0);
   case DATA:
     c->step = BODY;
@@ -163,8 +170,8 @@ static int by_size(const void *a, const void *b) {
 }
 
 int main(int count, char **words) {
-  if (count != 9) {
-    fprintf(stderr, "usage: load PORT MESSAGES CONNECTIONS BYTES PER-CONNECTION USERS DOMAIN SECONDS\n");
+  if (count != 9 && count != 10) {
+    fprintf(stderr, "usage: load PORT MESSAGES CONNECTIONS BYTES PER-CONNECTION USERS DOMAIN SECONDS [refused]\n");
     return 2;
   }
   port = atoi(words[1]);
@@ -173,6 +180,7 @@ int main(int count, char **words) {
   per_connection = atol(words[5]);
   users = atol(words[6]);
   domain = words[7];
+  refused = count == 10;
   make_body(atol(words[4]));
   waits = calloc(messages + 1, sizeof *waits);
   struct connection *all = calloc(connections, sizeof *all);

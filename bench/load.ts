@@ -14,7 +14,7 @@ export interface Load {
 }
 
 /** What load.c prints. */
-interface Sent {
+export interface Sent {
   readonly accepted: number;
   readonly failed: number;
   /** Up to the last 250. */
@@ -58,9 +58,31 @@ export async function pass(generator: string, server: Server, load: Load): Promi
   return { ...sent, deliveredSeconds: all && sent.failed === 0 ? seconds : undefined };
 }
 
-async function send(generator: string, server: Server, load: Load): Promise<Sent> {
+/** Sessions whose only recipient does not exist; each counts as accepted when it heard 550. */
+export const sendRefused = (
+  generator: string,
+  server: Server,
+  load: Pick<Load, "messages" | "connections">,
+): Promise<Sent> => send(generator, server, { ...load, size: 0, perConnection: 1 }, "refused");
+
+async function send(
+  generator: string,
+  server: Server,
+  load: Load,
+  ...more: readonly string[]
+): Promise<Sent> {
   const { messages, connections, size, perConnection } = load;
-  const words = [server.port, messages, connections, size, perConnection, USERS, server.domain, LONGEST];
+  const words = [
+    server.port,
+    messages,
+    connections,
+    size,
+    perConnection,
+    USERS,
+    server.domain,
+    LONGEST,
+    ...more,
+  ];
   const child = spawn(generator, words.map(String), { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {

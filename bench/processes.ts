@@ -1,6 +1,6 @@
 // What the processes of a server use, from /proc: the CPU time of its whole tree, and its syncs as strace counts them.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 
@@ -45,11 +45,41 @@ export function cpuByName(root: number): ReadonlyMap<string, number> {
   return sums;
 }
 
+/** The process of a tree with this name; undefined when there is none. */
+export const processNamed = (root: number, name: string): number | undefined =>
+  tree(root).find((pid) => nameOf(pid) === name);
+
+/** CPU milliseconds of one process so far; 0 when it has ended. */
+export const cpuOf = (pid: number): number =>
+  ((statOf(pid) ?? []).slice(11, 13).reduce((sum, field) => sum + Number(field), 0) * 1000) /
+  TICKS_PER_SECOND;
+
+/** Resident memory of a process, KiB; 0 when it has ended. */
+export function residentOf(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    // it ended meanwhile
+    return 0;
+  }
+}
+
+/** Lets this process have so many open files; false when the system does not. */
+export function allowFiles(wanted: number): boolean {
+  const most = () =>
+    Number(/^Max open files\s+(\d+)/m.exec(fs.readFileSync("/proc/self/limits", "utf8"))?.[1]);
+  if (most() >= wanted) return true;
+  for (const limit of [`${wanted}:`, `${wanted}:${wanted}`])
+    if (spawnSync("prlimit", ["--pid", String(process.pid), `--nofile=${limit}`]).status === 0) break;
+  return most() >= wanted;
+}
+
 function nameOf(pid: number): string {
   try {
-    const words = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    const boot = words.findIndex((word) => word.endsWith("boot.ts"));
-    if (boot >= 0) return words[boot + 1] ?? "";
+    const [title = ""] = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    // as our roles call themselves
+    const role = /^kenro (\S+)/.exec(title)?.[1];
+    if (role !== undefined) return role;
     return fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim();
   } catch {
     // it ended meanwhile

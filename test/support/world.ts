@@ -66,7 +66,7 @@ export class World {
   /** Made, with ann@a.test and bob@a.test (password "secret-pw"), started. `edit` changes kenro.toml. */
   static async start(
     context: TestContext,
-    edit: (toml: string) => string = (toml) => toml,
+    edit: (toml: string, base: number) => string = (toml) => toml,
     place: Partial<Place> = {},
   ): Promise<World> {
     const { dir = openDirectory() } = place;
@@ -86,7 +86,7 @@ export class World {
       "--yes",
     ]);
     const file = path.join(dir, "kenro.toml");
-    fs.writeFileSync(file, edit(fs.readFileSync(file, "utf8")));
+    fs.writeFileSync(file, edit(fs.readFileSync(file, "utf8"), world.base));
     for (const user of ["ann", "bob"])
       world.kenro(["user", "add", `${user}@a.test`, "--password-stdin"], "secret-pw\n");
     await world.up();
