@@ -338,5 +338,50 @@ export const limits = {
     text: 200,
     value: 512,
   },
+  ledger: {
+    /** Entries of each table; what is full forgets what was not used for longest. */
+    subjects: 60_000,
+    waiting: 100_000,
+    passed: 50_000,
+    bans: 10_000,
+    correspondents: 100_000,
+    /** A key that is longer is kept as its hash. */
+    key: 80,
+    /** One record of the memory file. */
+    record: 64 * KiB,
+    /** Changes gather so long before they are written together. */
+    gather: 500,
+    /** After a disk that refused, the next try. */
+    retry: 5 * second,
+    /** Changes take at least so much of the file before a new one is begun. */
+    changes: 4 * MiB,
+    /** A file of session records, and lines that wait while the disk is away. */
+    sessionFile: 8 * MiB,
+    sessionsWaiting: 1 * MiB,
+    /** smtpd goes on without the ledger after this, and asks again after that. */
+    patience: 250,
+    away: 1 * second,
+    /** Notes of smtpd on their way; more are dropped and counted. */
+    notes: 1000,
+    note: 10 * second,
+    /** Of a session record: senders, recipients, refusals; characters of what a rule saw. */
+    listed: 20,
+    evidence: 300,
+    /** Reputation loses half of itself in this time, guesses in that. */
+    reputationHalf: 14 * day,
+    guessHalf: 1 * hour,
+    /** A session that brings mail counts once in this time. */
+    goodEvery: 1 * hour,
+    /** A subject of which nothing was heard for so long is forgotten; its traps and bans sooner. */
+    subjectLife: 90 * day,
+    trapLife: 30 * day,
+    passedLife: 36 * day,
+    correspondentLife: 180 * day,
+    /** Bans of our own last at most this long. */
+    banMost: 1 * day,
+    /** Guesses that get an address, or a network, banned. */
+    guessesBan: 60,
+    guessesBanNetwork: 240,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;
