@@ -61,6 +61,7 @@ export function openSite(directory: string): Site {
       },
       memory: forgetful,
       listings: async () => [],
+      traps: policy.traps,
       trouble: complain,
       ...(feeds ? { feeds: fixed(feeds) } : {}),
     }),

@@ -78,12 +78,13 @@ const nameOf = (where: readonly string[]): string =>
 
 /** The session rules as smtpd and `kenro policy` take them. */
 export function policySliceOf({ policy }: Config): PolicySlice {
-  const { observe, off, spared, lists } = policy;
+  const { observe, off, spared, lists, traps } = policy;
   return {
     observe,
     off,
     spared,
     lists,
+    traps,
     rejectScore: policy.reject_score,
     suspiciousScore: policy.suspicious_score,
     greetDelay: policy.greet_delay,
@@ -124,6 +125,14 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+  }),
+  ledger: ({ log, ledger }) => ({
+    log: log.level,
+    days: ledger.days,
+    size: ledger.size,
+    greylistDelay: ledger.greylist_delay,
+    greylistWindow: ledger.greylist_window,
+    ban: ledger.ban,
   }),
   queue: ({ log, hostname, queue }) => ({
     log: log.level,

@@ -142,12 +142,60 @@ export const sections = {
         meaning: "Local parts that take mail whatever the rules say, so that whoever is refused can ask why.",
         seenBy: ["smtpd"],
       },
+      traps: {
+        type: z.array(
+          z
+            .string()
+            .toLowerCase()
+            .regex(/^[^@\s]+@[^@\s]+$/, "expected an address"),
+        ),
+        standard: [],
+        meaning:
+          "Addresses that nobody uses and nobody was ever given: who writes to one bought or guessed it. It is refused, and remembered.",
+        seenBy: ["smtpd"],
+      },
       lists: {
         type: z.array(z.string()).max(limits.dnsbl.lists),
         standard: [],
         meaning:
           'Block and allow lists in DNS with the return codes that count and their weight, such as "zen.example.org=127.0.0.2-11*5" (docs/dnsbl.md).',
         seenBy: ["smtpd"],
+      },
+    },
+  },
+  ledger: {
+    meaning: "What is remembered of those who send (docs/ledger.md).",
+    settings: {
+      days: {
+        type: count(1, 3650),
+        standard: 30,
+        meaning: "How many days the records of sessions are kept (`kenro policy sessions`).",
+        seenBy: ["ledger"],
+      },
+      size: {
+        type: size.pipe(z.int().min(2 * limits.ledger.sessionFile, "expected at least 16M")),
+        standard: "256M",
+        meaning: "How much of the disk they may take; the oldest go first.",
+        seenBy: ["ledger"],
+      },
+      greylist_delay: {
+        type: duration.pipe(z.int().max(86_400_000, "expected at most 1d")),
+        standard: "5m",
+        meaning: "A suspicious client that is new is asked to come again after this.",
+        seenBy: ["ledger"],
+      },
+      greylist_window: {
+        type: duration.pipe(z.int().min(3_600_000, "expected at least 1h")),
+        standard: "2d",
+        meaning: "It must have come again by then, or it is new once more.",
+        seenBy: ["ledger"],
+      },
+      ban: {
+        type: duration.pipe(z.int().max(limits.ledger.banMost, "expected at most 1d")),
+        standard: "1h",
+        meaning:
+          "How long a client is banned that guesses recipients or writes to traps again; twice as long each time, at most a day. 0 bans nobody.",
+        seenBy: ["ledger"],
       },
     },
   },

@@ -92,6 +92,8 @@ const policySlice = record({
   suspiciousScore: integer(1),
   spared: list(text(64)),
   lists: list(text(300)),
+  /** Addresses that nobody ever gave away, in lower case. */
+  traps: list(text(320)),
   /** ms that a client waits for the greeting. */
   greetDelay: integer(0),
 });
@@ -134,6 +136,18 @@ export const authSlice = record({
   remember: integer(0),
 });
 
+export const ledgerSlice = record({
+  ...logSlice,
+  /** Session records: days and bytes kept. */
+  days: integer(1),
+  size: integer(1),
+  /** ms */
+  greylistDelay: integer(0),
+  greylistWindow: integer(1000),
+  /** How long the first automatic ban lasts, ms; 0: there are none. */
+  ban: integer(0),
+});
+
 export const queueSlice = record({
   ...logSlice,
   hostname: text(255),
@@ -172,6 +186,7 @@ export const slices = {
   logger: loggerSlice,
   smtpd: smtpdSlice,
   auth: authSlice,
+  ledger: ledgerSlice,
   queue: queueSlice,
   local: localSlice,
   remote: remoteSlice,

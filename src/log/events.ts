@@ -51,6 +51,13 @@ export const events = {
     meaning: "a message was accepted and is durable: session, id, sender, recipients, size",
   },
   smtp_disconnect: { level: "info", meaning: "the session is over: reason, messages, ms" },
+  // ledger
+  ledger_recovered: {
+    level: "info",
+    meaning: "the memory was read: records, dropped (bytes at its end that could not be read), ms",
+  },
+  ledger_ban: { level: "info", meaning: "a client was banned: client, until, why, author" },
+  ledger_unban: { level: "info", meaning: "a ban was taken back: client" },
   // queue
   queue_new: { level: "info", meaning: "a message is in the queue: id, sender, recipients, size" },
   queue_refused: { level: "warn", meaning: "a message could not be taken: id, reason" },

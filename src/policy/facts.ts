@@ -30,6 +30,8 @@ export interface World {
   /** Block and allow lists in DNS. */
   listings(address: string): Promise<readonly Listing[]>;
   spf(question: SpfQuestion): Promise<SpfFinding>;
+  /** Addresses of ours, in lower case, that nobody uses and nobody was ever given. */
+  readonly traps: ReadonlySet<string>;
 }
 
 export interface SpfQuestion {
@@ -68,13 +70,37 @@ export interface Memory {
   /** Whether our users write to this address, or have taken mail from it. */
   correspondent(address: string): Promise<boolean>;
   greylist(client: string, sender: string, recipient: string): Promise<GreylistAnswer>;
+  /** What is thought of the names in a session. */
+  regard(names: Named): Promise<Regard>;
 }
+
+/** The names that a client gives, and what they are worth. */
+export interface Named {
+  readonly hello: string;
+  /** HELO leads to the client. */
+  readonly confirmed: boolean;
+  /** The sender's domain when it vouches for the client, else "". */
+  readonly domain: string;
+}
+
+/** From -10 (bad) to 10 (good). */
+export interface Regard {
+  readonly hello: number;
+  readonly domain: number;
+}
+
+/** Nothing is known of the names. */
+export const noRegard: Regard = { hello: 0, domain: 0 };
+
+/** Somebody of whom nothing is remembered. */
+export const stranger: Remembered = { ban: undefined, known: false, reputation: 0, guesses: 0 };
 
 /** Remembers nobody. */
 export const forgetful: Memory = {
-  meet: async () => ({ ban: undefined, known: false, reputation: 0, guesses: 0 }),
+  meet: async () => stranger,
   correspondent: async () => false,
   greylist: async () => ({ kind: "pass" }),
+  regard: async () => noRegard,
 };
 
 export interface Remembered {
@@ -145,6 +171,8 @@ export class ClientFacts {
   readonly world: World;
   /** It spoke when it should have listened; how. */
   early: string | undefined;
+  /** Recipients that do not exist, in this session. */
+  guesses = 0;
 
   constructor(world: World, address: string) {
     this.world = world;
@@ -202,8 +230,7 @@ export class ClientFacts {
   }
 
   readonly memory = once((): Promise<Remembered> => {
-    const unknown: Remembered = { ban: undefined, known: false, reputation: 0, guesses: 0 };
-    return intime(this.world.clock, this.world.memory.meet(this), unknown);
+    return intime(this.world.clock, this.world.memory.meet(this), stranger);
   });
 
   readonly listings = once(
@@ -320,6 +347,17 @@ export class SenderFacts {
   readonly authorised = once(async (): Promise<boolean> => {
     const result = await this.spf();
     return result.kind === "pass" && !result.everybody;
+  });
+
+  /** The names of the session as the ledger knows them. */
+  readonly named = once(async (): Promise<Named> => {
+    const [confirmed, authorised] = await Promise.all([this.#hello.confirmed(), this.authorised()]);
+    return { hello: this.#hello.name, confirmed, domain: authorised ? this.domain : "" };
+  });
+
+  readonly regard = once(async (): Promise<Regard> => {
+    const { clock, memory } = this.#client.world;
+    return intime(clock, memory.regard(await this.named()), noRegard);
   });
 
   /** Our users write to this sender, and it is not forged. */

@@ -162,6 +162,13 @@ test("each rule says what docs/policy.md says", async () => {
       "sender-ours 550 5.7.1",
     ],
     ["badrcptto", {}, { databases: { badrcptto: ["ann@a.test"] } }, "recipient-listed 553 5.7.1"],
+    ["a trap", { to: ["Trap@a.test"] }, { traps: ["trap@a.test"] }, "recipient-trap 550 5.1.1"],
+    [
+      "a trap, RELIABLECLIENT",
+      { to: ["trap@a.test"] },
+      { traps: ["trap@a.test"], variables: { RELIABLECLIENT: "" } },
+      "",
+    ],
     ["a bounce for two", { from: "", to: ["ann@a.test", "bob@a.test"] }, {}, "bounce-many 550 5.5.3"],
     ["listed", {}, { listings: async () => [{ zone: "bl.test", text: "", weight: 10 }] }, "score 550 5.7.1"],
     ["listed a little", {}, { listings: async () => [{ zone: "bl.test", text: "", weight: 3 }] }, ""],
@@ -295,6 +302,61 @@ test("the ledger's word: bans, guesses, greylisting of the suspicious, and who i
     "greylist 451 4.7.1",
     "may be forged",
   );
+});
+
+test("reputation tips the scales and refuses nobody by itself", async () => {
+  const none = { ban: undefined, known: false, reputation: 0, guesses: 0 };
+  const weigh = (weight: number) => ({ listings: async () => [{ zone: "bl.test", text: "", weight }] });
+  const wait = async () => ({ kind: "wait", until: 0 }) as const;
+  const remembered = (client: number, hello: number, domain: number): Partial<Given> => ({
+    memory: {
+      meet: async () => ({ ...none, reputation: client }),
+      regard: async () => ({ hello, domain }),
+      greylist: wait,
+    },
+  });
+  const rows: readonly (readonly [string, readonly [number, number, number], number, string])[] = [
+    ["the worst of all", [-10, -10, -10], 0, ""],
+    ["the worst client on a list", [-10, 0, 0], 6, "score 550 5.7.1"],
+    ["the worst domain on a list", [0, 0, -10], 6, "score 550 5.7.1"],
+    ["the worst HELO on a list", [0, -10, 0], 6, "greylist 451 4.7.1"],
+    ["a bad client on a list", [-3, 0, 0], 5, "greylist 451 4.7.1"],
+    ["a bad client", [-3, 0, 0], 4, ""],
+    ["nobody", [0, 0, 0], 7, "greylist 451 4.7.1"],
+    ["a good client", [10, 0, 0], 8, ""],
+    ["a good domain", [0, 0, 10], 8, ""],
+    ["a good HELO says nothing", [0, 10, 0], 8, "greylist 451 4.7.1"],
+    ["bad outweighs good", [-10, 0, 10], 6, "score 550 5.7.1"],
+  ];
+  for (const [what, regard, weight, wanted] of rows)
+    assert.equal(await verdict({}, options({ ...weigh(weight), ...remembered(...regard) })), wanted, what);
+});
+
+test("the ledger hears of names only what they are worth", async () => {
+  const asked: unknown[] = [];
+  const memory = {
+    regard: async (named: object) => {
+      asked.push(named);
+      return { hello: 0, domain: 0 };
+    },
+  };
+  await verdict({}, options({ memory }));
+  await verdict({ helo: "Elsewhere.test" }, options({ memory, ...spf("pass") }));
+  await verdict({}, options({ memory, ...spf("pass", { everybody: true }) }));
+  assert.deepEqual(asked, [
+    { hello: "mail.good.test", confirmed: true, domain: "" },
+    { hello: "elsewhere.test", confirmed: false, domain: "good.test" },
+    { hello: "mail.good.test", confirmed: true, domain: "" },
+  ]);
+});
+
+test("recipients that do not exist count at once, also without a ledger", async () => {
+  const judging = new Judge(options(), "192.0.2.10");
+  judging.hello("mail.good.test");
+  judging.sender("x@good.test");
+  for (let n = 0; n < 20; n++) judging.unknown();
+  const said = await judging.recipient("ann@a.test", 0);
+  assert.deepEqual([said?.rule, said?.code, said?.now], ["guesses", 421, true]);
 });
 
 test("a slow session waits, whatever comes of it", async () => {

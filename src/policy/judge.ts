@@ -12,6 +12,7 @@ import {
   type FactsOf,
   HelloFacts,
   type MessageFacts,
+  type Named,
   RecipientFacts,
   SenderFacts,
   type World,
@@ -124,6 +125,18 @@ export class Judge {
   /** It spoke when it should have listened; how. */
   early(how: string): void {
     this.#client.early = how;
+  }
+
+  /** It named a recipient that does not exist. */
+  unknown(): void {
+    this.#client.guesses++;
+  }
+
+  /** Who it was, for the record: its verified name, and the names it gave; "" and false where that is not known. */
+  async identity(): Promise<Named & { readonly name: string }> {
+    const [name, named] = await Promise.all([this.#client.verifiedName(), this.#sender?.named()]);
+    const hello = this.#hello?.name ?? "";
+    return { name: name ?? "", ...(named ?? { hello, confirmed: false, domain: "" }) };
   }
 
   /** The suffix that RELAYCLIENT gives the client's recipients ("" as a rule); undefined: it may not relay. */

@@ -25,6 +25,8 @@ import { helloUnresolvable } from "./rules/hellounresolvable.ts";
 import { messageScore } from "./rules/messagescore.ts";
 import { mimeDepth } from "./rules/mimedepth.ts";
 import { recipientListed } from "./rules/recipientlisted.ts";
+import { recipientTrap } from "./rules/recipienttrap.ts";
+import { reputation } from "./rules/reputation.ts";
 import { scoreRule } from "./rules/score.ts";
 import { senderDomain } from "./rules/senderdomain.ts";
 import { senderListed } from "./rules/senderlisted.ts";
@@ -47,9 +49,10 @@ export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
     senderDomain,
     spfRule,
     senderOurs,
+    reputation,
   ],
   // the score is complete only now; greylisting last, since it is the only one that an honest client must bear
-  recipient: [exceptionRecipient, recipientListed, bounceMany, guesses, scoreRule, greylist],
+  recipient: [exceptionRecipient, recipientListed, recipientTrap, bounceMany, guesses, scoreRule, greylist],
   // when the whole message has come, before it is taken
   message: [headerFrom, mimeDepth, headerDate, header8bit, messageScore],
 };

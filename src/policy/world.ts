@@ -25,6 +25,7 @@ export interface WorldOptions {
   readonly server: Server;
   readonly memory: Memory;
   readonly listings: (address: string) => Promise<readonly Listing[]>;
+  readonly traps: readonly string[];
   /** A rule file or database that cannot be used, one sentence; told once for each. */
   readonly trouble: (text: string) => void;
   /** Where the feeds are, if not where they are active. */
@@ -32,7 +33,7 @@ export interface WorldOptions {
 }
 
 export function openWorld(options: WorldOptions): World {
-  const { clock, disk, directory, resolver, server, memory, listings, trouble } = options;
+  const { clock, disk, directory, resolver, server, memory, listings, traps, trouble } = options;
   const feeds = options.feeds ?? activeFeeds({ disk, clock, directory });
   const file = path.join(directory, "smtp.rules");
   const rules = new RulesFile({ path: file, strict: true, disk, clock });
@@ -42,6 +43,7 @@ export function openWorld(options: WorldOptions): World {
     server,
     memory,
     listings,
+    traps: new Set(traps),
     spf: async (question) => {
       const answer = await checkMailFrom({ ...question, receiver: server.hostname }, { resolver, clock });
       return findingOf(answer, resolver);

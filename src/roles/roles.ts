@@ -4,7 +4,7 @@
 import type { SlicedRole } from "#config/slice.ts";
 
 /** Users of ours; config `users.base` gives the first number, the others follow in this order. */
-export const users = ["log", "smtp", "auth", "queue", "mail", "remote", "gate", "admin"] as const;
+export const users = ["log", "smtp", "auth", "queue", "mail", "remote", "gate", "admin", "ledger"] as const;
 export type User = (typeof users)[number];
 
 /** Groups beside each user's own: who may read the spool. Numbers follow those of the users. */
@@ -37,7 +37,17 @@ export interface RoleRow {
   readonly tidy?: boolean;
 }
 
-const everybody = ["supervisor", "smtpd", "auth", "queue", "local", "remote", "gate", "reader"] as const;
+const everybody = [
+  "supervisor",
+  "smtpd",
+  "auth",
+  "ledger",
+  "queue",
+  "local",
+  "remote",
+  "gate",
+  "reader",
+] as const;
 
 /** In the order they are started; those that are asked come before those who ask. */
 export const roles: { readonly [R in SlicedRole]: RoleRow } = {
@@ -66,6 +76,19 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: false,
     threads: 2,
     files: 4096,
+  },
+  ledger: {
+    user: "ledger",
+    groups: [],
+    network: "none",
+    reads: [],
+    writes: ["ledger"],
+    answers: ["smtpd", "control"],
+    processes: undefined,
+    syncs: true,
+    workers: false,
+    threads: 1,
+    files: 1024,
   },
   local: {
     user: "mail",

@@ -64,6 +64,7 @@ export const standardPolicy: PolicySlice = {
   off: [],
   spared: ["postmaster", "abuse"],
   lists: [],
+  traps: [],
   rejectScore: 10,
   suspiciousScore: 7,
   greetDelay: 0,

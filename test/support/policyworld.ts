@@ -24,6 +24,7 @@ export interface Given {
   /** Variables that tcprules set for every client, and whether they deny it. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly denied?: boolean;
+  readonly traps?: readonly string[];
   readonly listings?: World["listings"];
   readonly databases?: Partial<Record<DatabaseName, readonly string[]>>;
   /** Lines of the file of exceptions. */
@@ -55,6 +56,7 @@ export function policyWorld(given: Given): World {
     },
     access: async () => access,
     memory: { ...forgetful, ...given.memory },
+    traps: new Set(given.traps),
     listings: given.listings ?? (async () => []),
     spf: given.spf ?? (async () => none),
   };

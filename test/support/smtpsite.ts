@@ -15,6 +15,7 @@ import { answerVerbs, on } from "#talk/answerer.ts";
 import { answerInjections } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { recipient } from "#talk/lookup.ts";
+import * as recall from "#talk/recall.ts";
 import type { DialogClient } from "./dialog.ts";
 import { smtpListener, standardPolicy, testCertificate } from "./listeners.ts";
 import { freePort } from "./loopback.ts";
@@ -35,6 +36,9 @@ export class SmtpSite {
   /** The log. */
   readonly lines: string[] = [];
   readonly slice: Slice;
+  /** What the ledger was told. */
+  readonly notes: recall.SessionRecord[] = [];
+  readonly wrote: string[] = [];
   /** While it is set, the queue takes no more of any body. */
   stalled: Promise<void> | undefined;
   readonly #directory = mkdtempSync(path.join(tmpdir(), "kenro-smtpd-"));
@@ -119,6 +123,21 @@ export class SmtpSite {
       on(login, () => ({ kind: "denied" })),
     ];
     this.#answering.push(await answerVerbs(this.#path("auth"), auth, { trouble }));
+    const ledger = [
+      on(recall.meet, () => ({ known: false, reputation: 0, guesses: 0 })),
+      on(recall.correspondent, () => ({ known: false })),
+      on(recall.greylist, () => ({ kind: "pass" })),
+      on(recall.regard, () => ({ hello: 0, domain: 0 })),
+      on(recall.note, (session) => {
+        this.notes.push(session);
+        return {};
+      }),
+      on(recall.wrote, ({ recipients }) => {
+        this.wrote.push(...recipients);
+        return {};
+      }),
+    ];
+    this.#answering.push(await answerVerbs(this.#path("ledger"), ledger, { trouble }));
     const queue = await answerInjections(this.#path("queue"), {
       prefix: () => "p1",
       trouble,

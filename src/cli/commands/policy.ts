@@ -61,6 +61,7 @@ export const explain: Run = async (call) => {
     },
     // what the server remembers of senders is of no use to a made-up session
     memory: forgetful,
+    traps: policy.traps,
     listings: listingsBy(policy, { clock: systemClock, resolver, trouble: complain }),
     trouble: complain,
   });

@@ -3,7 +3,7 @@
 
 import type { Answer, MxRecord, Resolver } from "#sys/resolver.ts";
 import { splitAddress } from "#wire/envelope.ts";
-import { type Listing, type Memory, type SpfFinding, sameAddress, type World } from "../facts.ts";
+import { type Listing, type Memory, noRegard, type SpfFinding, sameAddress, type World } from "../facts.ts";
 import type { Mode } from "../verdict.ts";
 import { type SessionRecord, saidOf } from "./record.ts";
 
@@ -97,6 +97,8 @@ function memoryOf(session: SessionRecord): Memory {
       guesses,
     }),
     correspondent: async () => false,
+    // what was thought of its names then is not recorded
+    regard: async () => noRegard,
     greylist: async () => (wait ? { kind: "wait", until: 0 } : { kind: "pass" }),
   };
 }

@@ -14,7 +14,7 @@ export const guesses = rule({
   mode: "enforce",
   spares: "reliable",
   judge: async ({ client }): Promise<Verdict> => {
-    const { guesses: count } = await client.memory();
+    const count = (await client.memory()).guesses + client.guesses;
     const evidence = `${count} unknown recipients`;
     if (count >= AWAY)
       return defer("Too many recipients that do not exist; try again later", evidence, {

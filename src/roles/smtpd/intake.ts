@@ -243,14 +243,13 @@ export class Intake {
 
   /** Begins the injection and puts the header, with our own fields, in front of what is gathered. */
   async #begin(): Promise<Injection> {
-    const { id, peers, session, door } = this.#connection;
+    const { id, peers } = this.#connection;
     const { sender, recipients, wishes } = this.#transaction;
-    const submitted = session.account !== undefined || door.class === "lan";
     const injection = await peers.begin(id, {
       sender,
       recipients: [...recipients.values()],
       ...wishes,
-      submitted,
+      submitted: this.#submitted,
     });
     this.#injection = injection;
     const header = this.#header ? this.#headerOf(this.#header, injection.id) : [];
@@ -290,9 +289,18 @@ export class Intake {
     });
   }
 
+  /** One of ours sends it. */
+  get #submitted(): boolean {
+    const { session, door } = this.#connection;
+    return session.account !== undefined || door.class === "lan";
+  }
+
   #accepted(id: string): void {
     const connection = this.#connection;
-    const { sender, recipients } = this.#transaction;
+    const { sender, recipients, outside } = this.#transaction;
+    connection.witness?.message();
+    // whoever our users write to may write to them
+    if (outside.size > 0 && this.#submitted) connection.peers.wrote?.([...outside]);
     connection.messages++;
     connection.junk = 0;
     connection.log.event("smtp_accept", {

@@ -6,7 +6,6 @@ import { limits } from "#base/limits.ts";
 import { Networks } from "#base/network.ts";
 import { messageOf } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
-import { forgetful } from "#policy/facts.ts";
 import type { SiteRules } from "#policy/site/rules.ts";
 import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
@@ -21,6 +20,7 @@ import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
 import { checkersOf } from "./content/checkers.ts";
 import { doorsOf } from "./door.ts";
+import { LedgerMemory } from "./memory.ts";
 import { judgesBy, siteRules } from "./policy.ts";
 import { SmtpSession } from "./session.ts";
 import { type Door, newConnection, type Peers, type SessionJudge } from "./state.ts";
@@ -43,6 +43,7 @@ class Smtpd implements Running<"smtpd"> {
   readonly #listening: Listening[] = [];
   readonly #auth: Caller;
   readonly #injector: Injector;
+  readonly #memory: LedgerMemory;
   readonly #peers: Peers;
   readonly #admission: Admission;
   /** Makes the ids of sessions of one life differ from those of another. */
@@ -63,9 +64,15 @@ class Smtpd implements Running<"smtpd"> {
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
     this.#injector = new Injector(context.socketOf("queue"), context.clock);
     this.#site = siteRules(context.clock, context.log);
+    this.#memory = new LedgerMemory(context.socketOf("ledger"), context.clock, context.log);
     this.#judges = this.#judgesFor(context.slice);
     const judge = (address: string) => this.#judges(address);
-    this.#peers = { ...peersOf(this.#auth, this.#injector, context.clock), judge };
+    this.#peers = {
+      ...peersOf(this.#auth, this.#injector, context.clock),
+      judge,
+      note: (session) => this.#memory.note(session),
+      wrote: (recipients) => this.#memory.wrote(recipients),
+    };
   }
 
   async listen(): Promise<void> {
@@ -118,7 +125,7 @@ class Smtpd implements Running<"smtpd"> {
 
   #judgesFor(slice: Slice): (address: string) => SessionJudge {
     const { clock, log } = this.#context;
-    return judgesBy(slice, { clock, log, auth: this.#auth, memory: forgetful, site: this.#site });
+    return judgesBy(slice, { clock, log, auth: this.#auth, memory: this.#memory, site: this.#site });
   }
 
   async stop(): Promise<void> {
@@ -126,6 +133,7 @@ class Smtpd implements Running<"smtpd"> {
     for (const session of this.#sessions.keys()) session.stop();
     await Promise.race([closed, pause(this.#context.clock, STOP_PATIENCE)]);
     for (const conn of this.#sessions.values()) conn.destroy();
+    await this.#memory.close();
     this.#injector.close();
     this.#auth.close();
   }

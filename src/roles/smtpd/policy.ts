@@ -56,6 +56,7 @@ export function judgesBy(
     directory: RULES,
     resolver,
     memory,
+    traps: slice.policy.traps,
     server: {
       hostname: slice.hostname,
       addresses: ownAddresses(),

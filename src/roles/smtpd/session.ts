@@ -21,6 +21,7 @@ import {
   type Transaction,
 } from "./state.ts";
 import { verbs } from "./verbs.ts";
+import { tell } from "./witness.ts";
 
 /** Replies gathered for pipelined commands leave at the latest when they are so many. */
 const GATHERED = 16 * 1024;
@@ -68,6 +69,7 @@ export class SmtpSession {
     } finally {
       endTransaction(this.#connection.session);
       stream.end(reason === "quit");
+      tell(this.#connection);
       const { messages } = this.#connection;
       const ms = Math.round(clock.monotonic() - began);
       log.event("smtp_disconnect", { session: id, reason, messages, ms });

@@ -11,15 +11,27 @@ import type { ServerTls } from "#sys/tls.ts";
 import type { Injection } from "#talk/inject.ts";
 import type { Login, LoginAnswer } from "#talk/login.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
+import type { SessionRecord } from "#talk/recall.ts";
 import type { Envelope, Recipient } from "#wire/envelope.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import type { Checker } from "./content/checker.ts";
 import type { Intake } from "./intake.ts";
+import { Witness } from "./witness.ts";
 
 /** Judges one client's session by the rules of policy; see Judge. */
 export type SessionJudge = Pick<
   Judge,
-  "early" | "hello" | "sender" | "recipient" | "message" | "relays" | "verifiedName" | "isOurselves"
+  | "early"
+  | "hello"
+  | "sender"
+  | "recipient"
+  | "unknown"
+  | "message"
+  | "relays"
+  | "verifiedName"
+  | "isOurselves"
+  | "identity"
+  | "record"
 >;
 
 /** The other roles, as far as a session needs them; tests bring their own. All reject with Trouble when they are away. */
@@ -29,6 +41,9 @@ export interface Peers {
   begin(session: string, envelope: Envelope): Promise<Injection>;
   /** For a client whose mail is judged; tests may do without. */
   judge?(address: string): SessionJudge;
+  /** How a stranger's session went, and to whom our users wrote; nobody waits for it. */
+  note?(session: SessionRecord): void;
+  wrote?(recipients: readonly string[]): void;
 }
 
 /** What a listener is, and what is settled for all its connections: its rules from the configuration, and what follows from them.
@@ -73,6 +88,8 @@ export interface Connection {
   client: Client;
   /** Undefined: nobody judges here (submission, lan). */
   judge: SessionJudge | undefined;
+  /** Of the client that is judged. */
+  witness: Witness | undefined;
   session: Session;
   errors: number;
   /** Commands since the last message that send no mail. */
@@ -113,6 +130,8 @@ export interface Transaction {
   readonly lookups: Map<string, Promise<RecipientAnswer>>;
   /** Commands to come that were looked at for that already. */
   ahead: number;
+  /** Those of the recipients that are not ours. */
+  readonly outside: Set<string>;
   /** The message, when it comes in chunks and the first one is there. */
   intake: Intake | undefined;
   /** A chunk was refused: without it there is no message, whatever comes. */
@@ -138,7 +157,8 @@ export function newConnection(
   const { address, port } = given.stream;
   const counts = { errors: 0, junk: 0, temporary: 0, failedLogins: 0, transactions: 0, messages: 0 };
   const judge = judgeFor(given, address);
-  return { ...given, ...counts, client: { address, port, name: "" }, judge, session: newSession() };
+  const witness = judge && new Witness(given.clock.monotonic());
+  return { ...given, ...counts, client: { address, port, name: "" }, judge, witness, session: newSession() };
 }
 
 /** Only strangers are judged: users log in, and a lan listener has its own. */

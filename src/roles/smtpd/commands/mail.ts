@@ -35,6 +35,7 @@ export function beginTransaction(connection: Connection, { address, params }: Se
     return replies.notYourAddress;
   connection.transactions++;
   connection.judge?.sender(address);
+  connection.witness?.sender(address);
   const { wishes } = params;
   session.transaction = {
     sender: address,
@@ -43,6 +44,7 @@ export function beginTransaction(connection: Connection, { address, params }: Se
     envelope: 0,
     lookups: new Map(),
     ahead: 0,
+    outside: new Set(),
     intake: undefined,
     spoiled: false,
   };

@@ -66,13 +66,17 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   ]);
   // first: who is refused anyway need not learn which addresses there are
   if (decision) {
+    connection.witness?.refused(decision, transaction.sender, address);
     const refused = refusedBy(connection, decision);
     return decision.now ? closing(refused) : refused;
   }
   const refusal = recipientRefusal(answer, relay);
+  if (answer.kind === "unknown") guessed(connection);
   if (refusal) return refusal;
   transaction.envelope = envelope;
+  if (answer.kind === "elsewhere") transaction.outside.add(address);
   const before = recipients.get(address);
+  connection.witness?.recipient(address);
   const kept = before ? together(before, recipient) : compact(recipient);
   recipients.set(kept.address, kept);
   return replies.recipientOk;
@@ -94,6 +98,12 @@ const costOf = ({ address, original = "" }: Recipient): number =>
 function mostFor(maxRecipients: number): number {
   const { perRecipient, least, most } = limits.smtp.envelope;
   return Math.min(Math.max(maxRecipients * perRecipient, least), most);
+}
+
+/** Counts for the rules, and for the ledger. */
+function guessed({ judge, witness }: Connection): void {
+  judge?.unknown();
+  witness?.unknown();
 }
 
 /** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. */

@@ -7,6 +7,7 @@ import { badParams } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { type Claims, parseXclient } from "#wire/smtp/xclient.ts";
 import { type Answer, type Connection, judgeFor, newSession } from "../state.ts";
+import { tell, Witness } from "../witness.ts";
 
 export function claims(rest: string): Result<Claims, Reply> {
   const found = parseXclient(rest);
@@ -14,14 +15,16 @@ export function claims(rest: string): Result<Claims, Reply> {
 }
 
 export function speakFor(connection: Connection, said: Claims): Answer {
-  const { door, log, id } = connection;
+  const { door, log, id, clock } = connection;
   const before = connection.client;
+  tell(connection);
   connection.client = {
     address: said.address ?? before.address,
     port: said.port === undefined ? before.port : Number(said.port),
     name: said.name ?? before.name,
   };
   connection.judge = judgeFor(connection, connection.client.address);
+  connection.witness = connection.judge && new Witness(clock.monotonic());
   const session = newSession();
   // PROTO and HELO come first or together; EHLO is usually said once more
   if (said.hello) connection.judge?.hello(said.hello);
