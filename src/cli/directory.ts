@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { codeOf, messageOf } from "#base/problem.ts";
-import { CONFIG_FILE } from "#config/load.ts";
+import { CONFIG_FILE } from "#config/file.ts";
 import { Refusal } from "./exit.ts";
 
 const HERE = "kenro-data";

@@ -5,10 +5,11 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { parse } from "smol-toml";
 import { selfSigned } from "#wire/x509.ts";
+import { sliceFor } from "./cut.ts";
 import { formatConfig, formatValue } from "./document.ts";
 import { lineOf } from "./lines.ts";
 import { listenersOf } from "./listeners.ts";
-import { readConfig, sliceFor } from "./load.ts";
+import { readConfig } from "./load.ts";
 import { type Section, sections } from "./schema.ts";
 import { parseDuration, parseSize } from "./units.ts";
 

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { selfSigned } from "#wire/x509.ts";
+import { sliceFor } from "./cut.ts";
 import { lineOf } from "./lines.ts";
-import { readConfig, sliceFor } from "./load.ts";
+import { readConfig } from "./load.ts";
 import type { Config } from "./schema.ts";
 
 const HEAD = 'hostname = "a.test"';

@@ -1,6 +1,6 @@
 // Starting a role: the sockets it is born with, and the chain of small programs that take its rights away before node runs.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import net, { type Socket } from "node:net";
 import { getSystemErrorName } from "node:util";
@@ -171,6 +171,19 @@ function mostFiles(): number {
     // no /proc: prlimit itself will say what it thinks of the number
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** The most that `outputOf` takes. */
+const OUTPUT = 16 * 1024 * 1024;
+
+/** What a program prints;. Trouble when it cannot run, or fails. */
+export function outputOf(program: string, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(program, words, { maxBuffer: OUTPUT }, (error, output) => {
+      if (error) reject(Trouble.from(`run ${program}`, error));
+      else resolve(output);
+    });
+  });
 }
 
 let known: Tools | undefined;

@@ -6,7 +6,7 @@ import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { codeOf, messageOf } from "#base/problem.ts";
 import { type Choices, formatConfig } from "#config/document.ts";
-import { CONFIG_FILE } from "#config/load.ts";
+import { CONFIG_FILE } from "#config/file.ts";
 import { sections } from "#config/schema.ts";
 import { HOSTNAME } from "#config/values.ts";
 import { makeDirectories, ownersFrom } from "#roles/supervisor/layout.ts";

@@ -3,7 +3,8 @@
 import net from "node:net";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { loadConfig, policySliceOf } from "#config/load.ts";
+import { policySliceOf } from "#config/cut.ts";
+import { loadConfig } from "#config/load.ts";
 import { forgetful } from "#policy/facts.ts";
 import { type Decision, Judge, judgingBy, type StageRecord } from "#policy/judge.ts";
 import { openSiteRules } from "#policy/site/rules.ts";

@@ -5,11 +5,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { systemClock } from "#base/clock.ts";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
+import { err, type Result } from "#base/result.ts";
+import { sliceFor } from "#config/cut.ts";
 import { listenersOf } from "#config/listeners.ts";
-import { loadConfig, sliceFor } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import type { SlicedRole } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
+import { outputOf } from "#sys/child.ts";
 import { tryLock } from "#sys/lock.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import * as control from "#talk/control.ts";
@@ -20,6 +22,9 @@ import { makeDirectories, type Owners, ownersFrom } from "./layout.ts";
 import { RoleProcess } from "./process.ts";
 import { Sockets } from "./sockets.ts";
 import { spawner, unreachable } from "./spawn.ts";
+
+/** ".ts" in a checkout, ".js" where the types are stripped already (cli/code.ts). */
+const CHECK = path.resolve(import.meta.dirname, `../../config/check${path.extname(import.meta.filename)}`);
 
 /** 0: stopped as asked. 1: cannot run like this. 111: may work later. */
 export type ExitCode = 0 | 1 | 111;
@@ -41,7 +46,7 @@ export async function supervise(dir: string, hooks: Hooks): Promise<ExitCode> {
       hooks.say(`Cannot start: a server already runs in "${dir}"; stop it with: kenro stop --dir ${dir}`);
       return 1;
     }
-    const config = loadConfig(".");
+    const config = await checkedConfig();
     if (!config.ok) {
       for (const problem of config.error) hooks.say(problem);
       return 1;
@@ -55,6 +60,13 @@ export async function supervise(dir: string, hooks: Hooks): Promise<ExitCode> {
     hooks.say(thrown instanceof Trouble ? thrown.message : explainStart(dir, thrown));
     return 111;
   }
+}
+
+/** Reads and checks the configuration in a process of its own (config/check.ts). Trouble when that cannot run. */
+async function checkedConfig(): Promise<Result<Config, readonly string[]>> {
+  const answer = await outputOf(process.execPath, ["--disable-warning=ExperimentalWarning", CHECK]);
+  // our own program, with our own rights
+  return JSON.parse(answer) as Result<Config, readonly string[]>;
 }
 
 function explainStart(dir: string, thrown: unknown): string {
@@ -209,7 +221,7 @@ class Server {
 
   /** Takes over the file as a whole or not at all; the problems. */
   async #reload(): Promise<readonly string[]> {
-    const loaded = loadConfig(".");
+    const loaded = await checkedConfig().catch((thrown: unknown) => err([messageOf(thrown)]));
     const problems = loaded.ok ? await this.#take(loaded.value) : loaded.error;
     for (const text of problems) this.#log.event("config_refused", { text });
     if (problems.length === 0) this.#log.event("reloaded");

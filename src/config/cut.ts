@@ -1,0 +1,130 @@
+// Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
+
+import { authoritiesOf, certificatesOf } from "./certificates.ts";
+import { type ListenerOf, listenersOf } from "./listeners.ts";
+import type { Config } from "./schema.ts";
+import type { PolicySlice, SlicedRole, SliceOf } from "./slice.ts";
+
+/** The session rules as smtpd and `kenro policy` take them. */
+export function policySliceOf({ policy }: Config): PolicySlice {
+  const { observe, off, spared, lists, traps } = policy;
+  return {
+    observe,
+    off,
+    spared,
+    lists,
+    traps,
+    rejectScore: policy.reject_score,
+    suspiciousScore: policy.suspicious_score,
+    greetDelay: policy.greet_delay,
+  };
+}
+
+/** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
+export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
+  return cutters[role](config, directory) as SliceOf<R>;
+}
+
+const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string) => SliceOf<R> } = {
+  logger: ({ log }) => ({ log: log.level, size: log.size, files: log.files }),
+  smtpd: (config, directory) => ({
+    log: config.log.level,
+    ...acceptOf(config, directory, "smtp"),
+    contact: config.smtp.contact,
+    xclient: config.smtp.xclient,
+    policy: policySliceOf(config),
+    content: config.content.map(({ on_error, ...rest }) => ({ ...rest, onError: on_error })),
+    dnsServers: config.dns.servers,
+    listeners: listenersOf(config).flatMap((listener) => {
+      const kind = listener.class;
+      if (kind === "pop3" || kind === "imap") return [];
+      return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), class: kind }];
+    }),
+  }),
+  auth: ({ log, processes, login }) => ({
+    log: log.level,
+    readers: processes.reader,
+    remember: login.remember,
+  }),
+  ledger: ({ log, ledger }) => ({
+    log: log.level,
+    days: ledger.days,
+    size: ledger.size,
+    greylistDelay: ledger.greylist_delay,
+    greylistWindow: ledger.greylist_window,
+    ban: ledger.ban,
+  }),
+  queue: ({ log, hostname, queue }) => ({
+    log: log.level,
+    hostname,
+    lifetime: queue.lifetime,
+    localConcurrency: queue.local_concurrency,
+    remoteConcurrency: queue.remote_concurrency,
+    freeSpace: queue.free_space,
+  }),
+  local: ({ log, hostname }) => ({ log: log.level, hostname }),
+  remote: ({ log, hostname, remote, dns }) => ({
+    log: log.level,
+    hostname,
+    dnsServers: dns.servers,
+    port: remote.port,
+    sourceAddress: remote.source_address,
+    smarthost: remote.smarthost,
+  }),
+  gate: (config, directory) => ({
+    log: config.log.level,
+    ...acceptOf(config, directory, "gate"),
+    listeners: listenersOf(config).flatMap((listener) => {
+      const kind = listener.class;
+      return kind === "pop3" || kind === "imap" ? [{ ...commonOf(config, listener), protocol: kind }] : [];
+    }),
+  }),
+  reader: ({ log, hostname }) => ({ log: log.level, hostname }),
+};
+
+/** What a role that takes connections is told for all its listeners. */
+function acceptOf(config: Config, directory: string, section: "smtp" | "gate") {
+  return {
+    hostname: config.hostname,
+    certificates: certificatesOf(config, directory),
+    connections: config[section].connections,
+    exempt: config[section].exempt,
+  };
+}
+
+/** What a listener of either role has. */
+function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf) {
+  const shared = role === "smtpd" ? config.smtp : config.gate;
+  return {
+    name,
+    sockets: sockets.map((socket) => socket.name),
+    tls,
+    proxy: own.proxy ?? [],
+    bounds: {
+      connections: own.connections ?? shared.connections,
+      perAddress: own.connections_per_address ?? shared.connections_per_address,
+      perNetwork: own.connections_per_network ?? shared.connections_per_network,
+      ratePerAddress: own.rate_per_address ?? shared.rate_per_address,
+      ratePerNetwork: own.rate_per_network ?? shared.rate_per_network,
+    },
+  };
+}
+
+/** What a listener for SMTP has besides. */
+function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
+  return {
+    networks: own.networks ?? [],
+    clientCa: authoritiesOf(own.client_ca ?? "", directory),
+    maxSize: own.max_size ?? smtp.max_size,
+    maxRecipients: own.max_recipients ?? smtp.max_recipients,
+    headerBytes: own.max_header ?? smtp.max_header,
+    headerFields: own.max_fields ?? smtp.max_fields,
+    hops: own.max_hops ?? smtp.max_hops,
+    commandLine: own.max_command ?? smtp.max_command,
+    messages: own.messages_per_connection ?? smtp.messages_per_connection,
+    errors: own.errors_per_connection ?? smtp.errors_per_connection,
+    commandTimeout: own.command_timeout ?? smtp.command_timeout,
+    bodyTimeout: own.body_timeout ?? smtp.body_timeout,
+    sessionTime: own.session_time ?? smtp.session_time,
+  };
+}

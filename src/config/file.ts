@@ -1,0 +1,4 @@
+// The one configuration file.
+
+/** In the data directory. */
+export const CONFIG_FILE = "kenro.toml";
