@@ -195,6 +195,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   policy: "which mail is refused, and why",
   "policy exceptions": "what is allowed and denied whatever the rules say",
   spamdb: "rules that others keep, in spamdb's layout",
+  ban: "clients that may not come for a time",
   rules: "who may connect, by address and name",
 };
 

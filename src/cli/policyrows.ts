@@ -54,6 +54,41 @@ export const policyRows: readonly Row[] = [
     load: async () => (await import("./commands/replay.ts")).replayed,
   },
   {
+    usage: "policy stats",
+    meaning: "refusals by day and rule, from the records of sessions",
+    options: [option("--days <number>", "the last days (7)")],
+    load: async () => (await import("./commands/sessions.ts")).stats,
+  },
+  {
+    usage: "policy sessions",
+    meaning: "records of sessions: client, verdict, refusals; with --id also what each rule saw",
+    options: [
+      option("--id <session>", "only this one, whole"),
+      option("--ip <address>", "only those of this client"),
+      option("--last <number>", "only the last ones (20)"),
+    ],
+    load: async () => (await import("./commands/sessions.ts")).sessions,
+  },
+  {
+    usage: "ban add <client>",
+    meaning: "ban an address or network (192.0.2.0/24) for a time",
+    options: [
+      option("--for <duration>", "how long, such as 1h or 7d (1d)"),
+      option("--comment <text>", "why; the client is not told"),
+    ],
+    load: async () => (await import("./commands/ban.ts")).add,
+  },
+  {
+    usage: "ban del <client>",
+    meaning: "take a ban back",
+    load: async () => (await import("./commands/ban.ts")).del,
+  },
+  {
+    usage: "ban list",
+    meaning: "who is banned: until when, by whom, why",
+    load: async () => (await import("./commands/ban.ts")).list,
+  },
+  {
     usage: "spamdb add <name> <source>",
     meaning: "take rules of somebody else: a directory, a .tar.gz, https:, or a git repository",
     options: [option("--key <file>", "only what this Ed25519 key has signed"), daysOption],

@@ -20,10 +20,13 @@ const PATIENCE = 5000;
 /** Asks one question; `ms` when the answer may take longer than usual. */
 export type Ask = <Q, A>(verb: Verb<Q, A>, question: Q, ms?: number) => Promise<A>;
 
-/** Asks the supervisor or the queue of the server in `directory` one question after another, then hangs up. */
+/** A role that the command line asks. */
+type Asked = "supervisor" | "queue" | "ledger";
+
+/** Asks a role of the server in `directory` one question after another, then hangs up. */
 export async function withRole<T>(
   directory: string,
-  role: "supervisor" | "queue",
+  role: Asked,
   talk: (ask: Ask) => Promise<T>,
 ): Promise<T> {
   enter(directory);
@@ -44,7 +47,7 @@ export async function withRole<T>(
 }
 
 /** A Caller waits for roles that are starting; a person wants to know at once that nothing runs. */
-async function reach(directory: string, role: "supervisor" | "queue"): Promise<void> {
+async function reach(directory: string, role: Asked): Promise<void> {
   try {
     const socket = await dial(socketPath(role, "control"), PATIENCE);
     socket.destroy();
@@ -52,7 +55,7 @@ async function reach(directory: string, role: "supervisor" | "queue"): Promise<v
     switch (codeOf(thrown)) {
       case "ENOENT":
       case "ECONNREFUSED":
-        throw role === "queue" ? noQueue(directory) : notRunning(directory);
+        throw role === "supervisor" ? notRunning(directory) : roleAway(directory, role);
       case "EACCES":
       case "EPERM":
         throw new Refusal(
@@ -67,11 +70,11 @@ async function reach(directory: string, role: "supervisor" | "queue"): Promise<v
 export const notRunning = (directory: string): Refusal =>
   new Refusal(`No server runs in "${directory}"; start it with: kenro start --dir ${directory}`);
 
-/** The mail is still there and can be asked for later, so this is not a "no". */
-function noQueue(directory: string): Refusal {
+/** The mail, or the memory, is still there and can be asked for later, so this is not a "no". */
+function roleAway(directory: string, role: Exclude<Asked, "supervisor">): Refusal {
   if (!isRunning()) return new Refusal(notRunning(directory).message, 111);
   return new Refusal(
-    `The queue does not answer yet; see how it is with: kenro status --dir ${directory}`,
+    `The ${role} does not answer yet; see how it is with: kenro status --dir ${directory}`,
     111,
   );
 }

@@ -188,6 +188,23 @@ test("guesses: counted for address and network, taken back by recipients that ex
   assert.equal(ledger.meet("192.0.3.1").ban, undefined);
 });
 
+test("who goes on though he was sent away is banned in the end; who comes again now and then is not", async () => {
+  const { ledger, clock } = await open();
+  const away = session(refusedBy("guesses", 421));
+  ledger.note(guessing(20));
+  for (let n = 0; n < 39; n++) ledger.note(away);
+  assert.equal(ledger.meet(IP).ban, undefined);
+  ledger.note(away);
+  assert.ok(ledger.meet(IP).ban);
+  const patient = await open(clock);
+  patient.ledger.note(guessing(20));
+  for (let n = 0; n < 100; n++) {
+    await clock.advance(5 * MINUTE);
+    patient.ledger.note(away);
+  }
+  assert.equal(patient.ledger.meet(IP).ban, undefined);
+});
+
 test("the second trap bans; a known client is not banned; no automatic bans when there are to be none", async () => {
   const trap = session({ ...refusedBy("recipient-trap"), traps: 1 });
   const { ledger, clock } = await open();

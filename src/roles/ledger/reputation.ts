@@ -66,6 +66,10 @@ export const trapsOf = (subject: Subject, now: number): number =>
 export const isBad = ({ refused }: Pick<SessionRecord, "refused">): boolean =>
   refused.some(({ rule, code }) => code >= 500 && !REPEATS.has(rule));
 
+/** Recipients that it tried in vain, though it had been sent away for that, count with those that do not exist. */
+const guessesIn = ({ unknown, refused }: SessionRecord): number =>
+  unknown + refused.filter(({ rule }) => rule === "guesses").length;
+
 /** A subject after a session it took part in. */
 export function after(subject: Subject, session: SessionRecord, kind: SubjectKind, now: number): Subject {
   const { messages, unknown, accepted, traps } = session;
@@ -81,7 +85,7 @@ export function after(subject: Subject, session: SessionRecord, kind: SubjectKin
     score,
     scoreAt: now,
     goodAt: good ? now : subject.goodAt,
-    guesses: Math.max(0, guesses + (unknown - accepted) * POINT),
+    guesses: Math.max(0, guesses + (guessesIn(session) - accepted) * POINT),
     guessesAt: now,
     traps: traps > 0 ? trapsOf(subject, now) + traps : subject.traps,
     trappedAt: traps > 0 ? now : subject.trappedAt,
