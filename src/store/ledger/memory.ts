@@ -46,7 +46,7 @@ interface Open {
 }
 
 /** Entries written at a time: other questions are answered in between. */
-const SLICE = 1000;
+const SLICE = 25;
 const CHUNK = 1 << 20;
 const NAME = /^memory\.(\d{1,15})$/;
 
@@ -135,16 +135,26 @@ export class MemoryFile {
     // without a file, everything is written anew
     if (!this.#open) return this.#snapshot();
     const open = this.#open;
-    const taken = this.#options.tables.map((table) => ({ table, changed: table.takeChanged() }));
-    const records = taken.flatMap(({ table, changed }) =>
-      changed.map(([key, value]) => open.writer.format(entryOf(table, key, value))),
-    );
-    if (records.length === 0) return;
+    const before = open.position;
+    const taken: { readonly table: AnyTable; readonly keys: readonly string[] }[] = [];
     try {
-      await this.#append(open, records);
+      for (const table of this.#options.tables) {
+        // what changes while we write goes with the next time
+        for (let left = table.dirty; left > 0; left -= SLICE) {
+          const changed = table.takeChanged(Math.min(left, SLICE));
+          if (changed.length === 0) break;
+          taken.push({ table, keys: changed.map(([key]) => key) });
+          await this.#append(
+            open,
+            changed.map(([key, value]) => open.writer.format(entryOf(table, key, value))),
+          );
+          await turn();
+        }
+      }
+      if (open.position === before) return;
       await open.file.sync();
     } catch (thrown) {
-      for (const { table, changed } of taken) table.giveBack(changed.map(([key]) => key));
+      for (const { table, keys } of taken) table.giveBack(keys);
       // what is in the file is unknown now
       this.#open = undefined;
       await open.file.close().catch(() => {});
@@ -175,7 +185,7 @@ export class MemoryFile {
     try {
       for (const table of tables) {
         // what changes from here on is written behind the snapshot
-        table.takeChanged();
+        table.forgetChanged();
         await this.#writeTable(table, open, writer);
       }
       await this.#append(open, [writer.format(SNAPSHOT_END)]);

@@ -74,11 +74,20 @@ export class Table<V> {
     else this.#place(key, value);
   }
 
-  /** Keys that have changed since the last time, and their values; undefined: removed. */
-  takeChanged(): (readonly [string, V | undefined])[] {
-    const changed = [...this.#dirty].map((key) => [key, this.#entries.get(key)] as const);
-    this.#dirty.clear();
+  /** Some keys that have changed since they were taken the last time, and their values; undefined: removed. */
+  takeChanged(most: number): (readonly [string, V | undefined])[] {
+    const changed: (readonly [string, V | undefined])[] = [];
+    for (const key of this.#dirty) {
+      if (changed.length >= most) break;
+      this.#dirty.delete(key);
+      changed.push([key, this.#entries.get(key)]);
+    }
     return changed;
+  }
+
+  /** All that there is will be written. */
+  forgetChanged(): void {
+    this.#dirty.clear();
   }
 
   /** They could not be written. */
