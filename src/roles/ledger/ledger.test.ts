@@ -5,6 +5,7 @@ import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
 import { sessionLines } from "#store/ledger/sessions.ts";
+import { type Disk, realDisk } from "#sys/disk.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import * as recall from "#talk/recall.ts";
@@ -28,10 +29,15 @@ const slice = {
   ban: HOUR,
 } as const;
 
-async function open(clock = new FakeClock(), disk = new BrokenDisk(), settings: Partial<typeof slice> = {}) {
+async function open<D extends Disk = BrokenDisk>(
+  clock = new FakeClock(),
+  disk: D = new BrokenDisk() as Disk as D,
+  settings: { readonly greylistDelay?: number; readonly ban?: number } = {},
+  directory = ".",
+) {
   const lines: string[] = [];
   const log = new Logger({ role: "ledger", clock, level: "info", sink: (line) => lines.push(line) });
-  const opened = await openLedger({ ...slice, ...settings }, { clock, log, disk });
+  const opened = await openLedger({ ...slice, ...settings }, { clock, log, disk, directory });
   return { ...opened, clock, disk, lines, log };
 }
 
@@ -100,7 +106,7 @@ test("greylisting: wait for the delay, then pass, then the whole network passes;
 });
 
 test("no delay: everybody passes", async () => {
-  const { ledger } = await open(undefined, undefined, { greylistDelay: 0 } as object);
+  const { ledger } = await open(undefined, undefined, { greylistDelay: 0 });
   assert.equal(ledger.greylist("192.0.2.0/24", "", "ann@a.test").kind, "pass");
 });
 
@@ -219,7 +225,7 @@ test("the second trap bans; a known client is not banned; no automatic bans when
   }
   good.ledger.note(guessing(100));
   assert.equal(good.ledger.meet(IP).ban, undefined, "known");
-  const mild = await open(clock, new BrokenDisk(), { ban: 0 } as object);
+  const mild = await open(clock, new BrokenDisk(), { ban: 0 });
   for (let n = 0; n < 3; n++) mild.ledger.note(trap);
   assert.equal(mild.ledger.meet(IP).ban, undefined);
 });
@@ -289,20 +295,23 @@ test("automatic bans make no room for themselves at the cost of a person's", asy
   assert.ok(ledger.meet("10.0.0.0").ban);
 });
 
-test("a flood of strangers stays within the bounds", async () => {
-  const { ledger, clock, disk, memory } = await open();
+test("a flood of strangers stays within the bounds", async (context) => {
+  const directory = temporaryDirectory(context);
+  const clock = new FakeClock();
+  const { ledger, memory, sessions } = await open(clock, realDisk, {}, directory);
   const most = limits.ledger.subjects;
   for (let n = 0; n < most + 5000; n++) {
     const ip = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     ledger.note(session({ ...refusedBy("spf"), ip, hello: `h${n}`, confirmed: false }));
   }
-  await clock.advance(limits.ledger.gather);
-  await memory.flush();
-  const [name = ""] = (await disk.list("ledger")).filter((each) => each.startsWith("memory."));
-  const { size = 0 } = (await disk.stat(`ledger/${name}`)) ?? {};
-  assert.ok(size > 0 && size < 60 * 1024 * 1024, `${size} bytes`);
   await memory.close();
-  const again = await open(clock, disk);
+  await sessions.close();
+  const at = path.join(directory, "ledger");
+  const [name = ""] = (await realDisk.list(at)).filter((each) => each.startsWith("memory."));
+  const { size = 0 } = (await realDisk.stat(path.join(at, name))) ?? {};
+  assert.ok(size > 0 && size < 60 * 1024 * 1024, `${size} bytes`);
+  const again = await open(clock, realDisk, {}, directory);
+  await again.memory.close();
   const [, records] = /records=(\d+)/.exec(again.lines.join("\n")) ?? [];
   assert.ok(Number(records) > 2 * most && Number(records) < 3 * most, `${records}`);
 });

@@ -1,5 +1,6 @@
 // ledger: remembers who has sent what kind of mail, answers smtpd from memory, and keeps the records of sessions (docs/ledger.md).
 
+import path from "node:path";
 import type { Clock } from "#base/clock.ts";
 import type { Logger } from "#log/logger.ts";
 import { MemoryFile } from "#store/ledger/memory.ts";
@@ -65,25 +66,34 @@ export function controlVerbs({ ledger, memory, clock, log }: ControlOptions): re
   ];
 }
 
+export interface OpenOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly disk?: Disk;
+  /** The data directory; the working directory. */
+  readonly directory?: string;
+}
+
 /** The files of the role: their directories are made when they are not there. */
 export async function openLedger(
   slice: Parameters<Start<"ledger">>[0]["slice"],
-  { clock, log, disk = realDisk }: { readonly clock: Clock; readonly log: Logger; readonly disk?: Disk },
+  { clock, log, disk = realDisk, directory = "." }: OpenOptions,
 ) {
-  await disk.makeDirectory(SESSIONS, 0o700);
+  const sessionsAt = path.join(directory, SESSIONS);
+  await disk.makeDirectory(sessionsAt, 0o700);
   const trouble = ({ message }: Error) => log.event("trouble", { reason: message });
   let settings = slice;
   const tables = makeTables(() => settings.greylistWindow);
   const began = clock.monotonic();
   const { memory, recovered } = await MemoryFile.open({
     disk,
-    directory: LEDGER,
+    directory: path.join(directory, LEDGER),
     clock,
     tables: listOf(tables),
     trouble,
   });
   log.event("ledger_recovered", { ...recovered, ms: Math.round(clock.monotonic() - began) });
-  const sessions = new SessionFiles({ disk, directory: SESSIONS, clock, keeping: slice, trouble });
+  const sessions = new SessionFiles({ disk, directory: sessionsAt, clock, keeping: slice, trouble });
   const ledger = new Ledger({ clock, log, tables, settings });
   const reload = (next: typeof slice) => {
     settings = next;
