@@ -24,13 +24,14 @@ const any = () => Math.floor(Math.random() * PEOPLE);
 
 const sessionOf = (n: number): recall.SessionRecord => ({
   time: new Date().toISOString(),
-  session: `s${n}`,
+  id: `s${n}`,
+  at: Date.now(),
   ip: address(n),
   name: `mail${n}.example.org`,
   hello: `mail${n}.example.org`,
   confirmed: true,
-  senders: [`sender${n}@example${n}.org`],
-  recipients: ["ann@a.test"],
+  sender: `sender${n}@example${n}.org`,
+  recipients: [{ address: "ann@a.test", reply: "250 2.1.5 Recipient ok" }],
   domain: `example${n}.org`,
   verdict: "accepted",
   messages: 1,
@@ -39,13 +40,18 @@ const sessionOf = (n: number): recall.SessionRecord => ({
   traps: 0,
   refusals: 0,
   refused: [],
-  rules: ["client-name", "dnsbl", "spf", "reputation", "score", "greylist"].map((rule) => ({
-    rule,
-    mode: "enforce",
-    verdict: "accept",
-    evidence: `what ${rule} saw of mail${n}.example.org`,
-    ms: 1,
-  })),
+  stages: [
+    {
+      stage: "recipient",
+      rules: Array.from({ length: 20 }, (_, at) => ({
+        rule: `rule-number-${at}`,
+        mode: "enforce",
+        verdict: "accept",
+        evidence: at % 3 === 0 ? `what it saw of mail${n}.example.org` : "",
+        ms: 1,
+      })),
+    },
+  ],
   ms: 300,
 });
 

@@ -364,9 +364,10 @@ export const limits = {
     /** Notes of smtpd on their way; more are dropped and counted. */
     notes: 1000,
     note: 10 * second,
-    /** Of a session record: senders, recipients, refusals; characters of what a rule saw. */
+    /** Of a session record: recipients and refusals; characters of what a rule saw, and of a reply. */
     listed: 20,
     evidence: 300,
+    reply: 400,
     /** Reputation loses half of itself in this time, guesses in that. */
     reputationHalf: 14 * day,
     guessHalf: 1 * hour,

@@ -17,7 +17,7 @@ import {
 } from "#base/shape.ts";
 import type { Verb } from "./caller.ts";
 
-const { listed, evidence } = limits.ledger;
+const { listed, evidence, reply: replyText } = limits.ledger;
 const path = text(512);
 const name = text(255);
 const nothing = record({}) as Shape<Record<string, never>>;
@@ -75,28 +75,31 @@ const refusal = record({
 });
 
 const ruleRecord = record({
-  rule: text(64),
-  mode: oneOf("enforce", "observe"),
+  rule: text(100),
+  mode: oneOf("enforce", "observe", "off"),
   verdict: oneOf("accept", "reject", "defer", "slow", "score", "skipped", "failed"),
   evidence: text(evidence),
   ms: integer(0),
 });
 
-/** A session of a stranger, when it is over: what the session files keep, and from which reputation is made. */
+/** A session of a stranger, when it is over: what the session files keep, from which reputation is made, and which `kenro policy replay`
+ * reads (policy/replay/record.ts). */
 export const sessionRecord = record({
-  /** ISO 8601, UTC: when it ended. */
+  id: text(64),
+  /** When it ended, ms since 1970, and the same for people. */
+  at: integer(),
   time: text(32),
-  session: text(64),
   ip: text(64),
-  /** Its verified name, "" for none. */
-  name,
+  /** Its verified name; left out when it has none. */
+  name: optional(name),
   hello: name,
   /** HELO leads to the client. */
   confirmed: flag,
-  /** Senders, and recipients that were taken: the first ones. */
-  senders: list(path, listed),
-  recipients: list(path, listed),
-  /** The domain of the last sender when SPF vouches for the client, else "". */
+  /** Of the last transaction, "" for the null sender. */
+  sender: path,
+  /** The first ones, with what the client was told. */
+  recipients: list(record({ address: path, reply: text(replyText) }), listed),
+  /** The sender's domain when SPF vouches for the client, else "". */
   domain: name,
   /** accepted: mail came; refused, deferred: a rule said so and none came; none: nothing of the kind. */
   verdict: oneOf("accepted", "refused", "deferred", "none"),
@@ -105,11 +108,11 @@ export const sessionRecord = record({
   accepted: integer(0),
   unknown: integer(0),
   traps: integer(0),
-  /** Recipients that rules refused: how many, and the first ones. */
+  /** Recipients and messages that rules refused: how many, and the first ones; `to` is "" for a message. */
   refusals: integer(0),
   refused: list(refusal, listed),
-  /** Of the last transaction: what rules said that was more than "nothing against it". */
-  rules: list(ruleRecord, 64),
+  /** What the rules that ran said about the last transaction. */
+  stages: list(record({ stage: text(32), rules: list(ruleRecord, 200) }), 10),
   ms: integer(0),
 });
 export type SessionRecord = Shaped<typeof sessionRecord>;

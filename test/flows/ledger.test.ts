@@ -52,12 +52,14 @@ async function site(context: TestContext, more: (toml: string) => string = (toml
 }
 
 interface Session {
-  readonly session: string;
+  readonly id: string;
   readonly ip: string;
   readonly verdict: string;
   readonly unknown: number;
   readonly refused: readonly { readonly rule: string }[];
-  readonly rules: readonly { readonly rule: string; readonly evidence: string }[];
+  readonly stages: readonly {
+    readonly rules: readonly { readonly rule: string; readonly evidence: string }[];
+  }[];
 }
 
 const recorded = (world: World, ...words: readonly string[]) =>
@@ -101,11 +103,13 @@ test("greylisting is remembered over kill -9, and mail flows while the ledger is
     ["greylist"],
   );
   assert.ok(
-    sessions[0]?.rules.some(({ rule, evidence }) => rule === "dnsbl" && evidence.includes("bl.test")),
+    sessions[0]?.stages
+      .flatMap(({ rules }) => rules)
+      .some(({ rule, evidence }) => rule === "dnsbl" && evidence.includes("bl.test")),
   );
-  const [only] = recorded(world, "--id", sessions[0]?.session ?? "");
+  const [only] = recorded(world, "--id", sessions[0]?.id ?? "");
   assert.deepEqual(only, sessions[0]);
-  assert.match(world.kenro(["policy", "sessions", "--id", sessions[0]?.session ?? ""]), /451 greylist: from/);
+  assert.match(world.kenro(["policy", "sessions", "--id", sessions[0]?.id ?? ""]), /451 greylist: from/);
   const [day] = JSON.parse(world.kenro(["policy", "stats", "--json", "--days", "2"])) as readonly {
     readonly rules: Readonly<Record<string, { readonly deferred: number }>>;
     readonly sessions: number;

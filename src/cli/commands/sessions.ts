@@ -44,7 +44,7 @@ function wantedOn(line: string, { id, ip }: Wanted): SessionRecord | undefined {
   // to look for a text is quicker than to read it
   if ((id !== undefined && !line.includes(id)) || (ip !== undefined && !line.includes(ip))) return undefined;
   const session = sessionOf(line);
-  if (id !== undefined && session?.session !== id) return undefined;
+  if (id !== undefined && session?.id !== id) return undefined;
   return ip === undefined || session?.ip === ip ? session : undefined;
 }
 
@@ -74,27 +74,29 @@ export const sessions: Run = async ({ directory, options, json }) => {
 };
 
 function show(session: SessionRecord, whole: boolean): void {
-  const { time, ip, name, hello, verdict, messages, refusals, unknown, ms, senders, recipients } = session;
+  const { at, id, ip, name, hello, verdict, messages, refusals, unknown, ms, recipients, sender } = session;
   const counts = [
     [messages, "messages"],
     [refusals, "refusals"],
     [unknown, "unknown recipients"],
   ] as const;
   const said = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  const from = name === "" ? ip : `${ip} (${name})`;
+  const from = name === undefined ? ip : `${ip} (${name})`;
   print(
     harmless(
-      `${formatTime(Date.parse(time))}  ${session.session}  ${from}  HELO ${hello === "" ? "-" : hello}  ${verdict}${said.length > 0 ? ` (${said.join(", ")})` : ""}  ${ms} ms`,
+      `${formatTime(at)}  ${id}  ${from}  HELO ${hello === "" ? "-" : hello}  ${verdict}${said.length > 0 ? ` (${said.join(", ")})` : ""}  ${ms} ms`,
     ),
   );
-  for (const { code, rule, from: sender, to } of session.refused)
-    print(harmless(`    ${code} ${rule}: from <${sender}> to <${to}>`));
+  for (const { code, rule, from: whose, to } of session.refused)
+    print(harmless(`    ${code} ${rule}: from <${whose}> to <${to}>`));
   if (!whole) return;
-  if (senders.length > 0) print(harmless(`    senders: ${senders.map((each) => `<${each}>`).join(" ")}`));
-  if (recipients.length > 0) print(harmless(`    recipients: ${recipients.join(" ")}`));
-  const rows = session.rules.map(({ rule, mode, verdict: word, evidence, ms: took }) =>
-    [`    ${rule}`, mode, word, `${took} ms`, evidence].map(harmless),
-  );
+  print(harmless(`    sender: <${sender}>`));
+  for (const { address, reply } of recipients) print(harmless(`    <${address}>: ${reply}`));
+  const rows = session.stages
+    .flatMap(({ rules }) => rules)
+    .map(({ rule, mode, verdict: word, evidence, ms: took }) =>
+      [`    ${rule}`, mode, word, `${took} ms`, evidence].map(harmless),
+    );
   if (rows.length > 0)
     for (const line of table(["    RULE", "MODE", "VERDICT", "TIME", "EVIDENCE"], rows)) print(line);
 }
@@ -148,7 +150,7 @@ function take(of: DayOfSessions, session: SessionRecord): void {
     return counts;
   };
   for (const { rule, code } of session.refused) countsOf(rule)[code >= 500 ? "refused" : "deferred"]++;
-  for (const { rule, mode, verdict } of session.rules)
+  for (const { rule, mode, verdict } of session.stages.flatMap(({ rules }) => rules))
     if (mode === "observe" && (verdict === "reject" || verdict === "defer")) countsOf(rule).observed++;
 }
 

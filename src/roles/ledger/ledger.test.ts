@@ -45,14 +45,15 @@ const IP = "192.0.2.10";
 
 function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRecord {
   return {
+    id: "s1",
+    at: Date.UTC(2026, 0, 1),
     time: "2026-01-01T00:00:00.000Z",
-    session: "s1",
     ip: IP,
     name: "mail.good.test",
     hello: "mail.good.test",
     confirmed: true,
-    senders: ["x@good.test"],
-    recipients: ["ann@a.test"],
+    sender: "x@good.test",
+    recipients: [{ address: "ann@a.test", reply: "250 2.1.5 Recipient ok" }],
     domain: "",
     verdict: "accepted",
     messages: 1,
@@ -61,7 +62,7 @@ function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRec
     traps: 0,
     refusals: 0,
     refused: [],
-    rules: [],
+    stages: [],
     ms: 10,
     ...changes,
   };

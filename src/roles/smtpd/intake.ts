@@ -225,7 +225,9 @@ export class Intake {
     const facts = { ...seen.facts, depth: seen.nesting.depth };
     try {
       const decision = await judge.message(facts, [...this.#transaction.recipients.keys()]);
-      if (decision) this.refuse(refusedBy(this.#connection, decision));
+      if (!decision) return;
+      this.#connection.witness?.refused(decision, "");
+      this.refuse(refusedBy(this.#connection, decision));
     } catch (thrown) {
       this.#trouble(thrown);
     }

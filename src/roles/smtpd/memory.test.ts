@@ -106,5 +106,9 @@ test("the ledger is told how a stranger's session went, once for each client of 
       ["hello-address", "ann@example.test"],
     ],
   );
-  assert.ok(second?.rules.some(({ rule, verdict }) => rule === "hello-address" && verdict === "reject"));
+  assert.ok(
+    second?.stages
+      .flatMap(({ rules }) => rules)
+      .some(({ rule, verdict }) => rule === "hello-address" && verdict === "reject"),
+  );
 });

@@ -1,11 +1,12 @@
 // Witness: what a stranger's session was like, for the ledger: gathered while it runs, told when it is over.
 
 import { limits } from "#base/limits.ts";
-import type { Decision, RuleRecord, StageRecord } from "#policy/judge.ts";
+import type { Decision, StageRecord } from "#policy/judge.ts";
 import type { SessionRecord } from "#talk/recall.ts";
+import type { Reply } from "#wire/smtp/reply.ts";
 import type { Connection } from "./state.ts";
 
-const { listed, evidence: seen } = limits.ledger;
+const { listed, evidence: seen, reply: told } = limits.ledger;
 const { path, domain } = { path: 512, domain: 255 };
 
 /** The rule that knows traps. */
@@ -14,9 +15,9 @@ const TRAP = "recipient-trap";
 export class Witness {
   /** On the monotonic clock. */
   readonly began: number;
-  readonly #senders: string[] = [];
-  readonly #recipients: string[] = [];
+  readonly #recipients: SessionRecord["recipients"][number][] = [];
   readonly #refused: SessionRecord["refused"][number][] = [];
+  #sender = "";
   #refusals = 0;
   #hard = false;
   #accepted = 0;
@@ -29,13 +30,13 @@ export class Witness {
   }
 
   sender(address: string): void {
-    put(this.#senders, address.slice(0, path));
+    this.#sender = cut(address, path);
   }
 
-  /** A recipient was taken. */
-  recipient(address: string): void {
-    this.#accepted++;
-    put(this.#recipients, address.slice(0, path));
+  /** What was answered to a recipient. */
+  recipient(address: string, reply: Pick<Reply, "code" | "wire">): void {
+    if (reply.code < 400) this.#accepted++;
+    put(this.#recipients, () => ({ address: cut(address, path), reply: cut(reply.wire.trim(), told) }));
   }
 
   /** A recipient does not exist. */
@@ -43,12 +44,12 @@ export class Witness {
     this.#unknown++;
   }
 
-  /** A rule refused a recipient. */
-  refused({ rule, code }: Decision, from: string, to: string): void {
+  /** A rule refused a recipient; a message: `to` is "". */
+  refused({ rule, code }: Decision, to: string): void {
     this.#refusals++;
     this.#hard ||= code >= 500;
     if (rule === TRAP) this.#traps++;
-    put(this.#refused, { rule, code, from: from.slice(0, path), to: to.slice(0, path) });
+    put(this.#refused, () => ({ rule, code, from: this.#sender, to: cut(to, path) }));
   }
 
   message(): void {
@@ -59,14 +60,16 @@ export class Witness {
   async record({ id, client, judge, clock }: Connection): Promise<SessionRecord | undefined> {
     if (!judge || judge.isOurselves || client.address === "") return undefined;
     const [who, stages] = await Promise.all([judge.identity(), judge.record()]);
+    const now = clock.now();
     return {
-      time: new Date(clock.now()).toISOString(),
-      session: id,
+      id,
+      at: now,
+      time: new Date(now).toISOString(),
       ip: client.address,
-      name: who.name.slice(0, domain),
+      ...(who.name === "" ? {} : { name: who.name.slice(0, domain) }),
       hello: who.hello.slice(0, domain),
       confirmed: who.confirmed,
-      senders: this.#senders,
+      sender: this.#sender,
       recipients: this.#recipients,
       domain: who.domain.slice(0, domain),
       verdict: this.#verdict,
@@ -76,7 +79,7 @@ export class Witness {
       traps: this.#traps,
       refusals: this.#refusals,
       refused: this.#refused,
-      rules: rulesOf(stages),
+      stages: stages.map(stageOf),
       ms: Math.round(clock.monotonic() - this.began),
     };
   }
@@ -88,23 +91,20 @@ export class Witness {
   }
 }
 
-function put<T>(into: T[], value: T): void {
-  if (into.length < listed) into.push(value);
+function put<T>(into: T[], make: () => T): void {
+  if (into.length < listed) into.push(make());
 }
 
-/** What rules saw; those that saw nothing, or were not asked, would only fill the record. */
-function rulesOf(stages: readonly StageRecord[]): SessionRecord["rules"] {
-  return stages
-    .flatMap(({ rules }) => rules)
-    .filter(({ verdict, evidence }) => verdict !== "skipped" && (verdict !== "accept" || evidence !== ""))
-    .map(({ rule, mode, verdict, evidence, ms }: RuleRecord) => ({
-      rule,
-      mode: mode === "observe" ? mode : "enforce",
-      verdict,
-      evidence: evidence.slice(0, seen),
-      ms: Math.max(0, ms),
-    }));
-}
+/** A copy: what was cut out of a command keeps all of it in memory. */
+const cut = (text: string, most: number): string => Buffer.from(text.slice(0, most)).toString();
+
+/** What the rules said; those that were not asked would only fill the record. */
+const stageOf = ({ stage, rules }: StageRecord): SessionRecord["stages"][number] => ({
+  stage,
+  rules: rules
+    .filter(({ verdict }) => verdict !== "skipped")
+    .map((rule) => ({ ...rule, evidence: rule.evidence.slice(0, seen), ms: Math.max(0, rule.ms) })),
+});
 
 /** Tells the ledger of the session of this client, which is over; nobody waits for that. */
 export function tell(connection: Connection): void {

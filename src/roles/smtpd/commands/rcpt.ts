@@ -66,19 +66,20 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
   ]);
   // first: who is refused anyway need not learn which addresses there are
   if (decision) {
-    connection.witness?.refused(decision, transaction.sender, address);
     const refused = refusedBy(connection, decision);
+    connection.witness?.refused(decision, address);
+    connection.witness?.recipient(address, refused);
     return decision.now ? closing(refused) : refused;
   }
   const refusal = recipientRefusal(answer, relay);
   if (answer.kind === "unknown") guessed(connection);
+  connection.witness?.recipient(address, refusal ?? replies.recipientOk);
   if (refusal) return refusal;
   transaction.envelope = envelope;
-  if (answer.kind === "elsewhere") transaction.outside.add(address);
   const before = recipients.get(address);
-  connection.witness?.recipient(address);
   const kept = before ? together(before, recipient) : compact(recipient);
   recipients.set(kept.address, kept);
+  if (answer.kind === "elsewhere") transaction.outside.add(kept.address);
   return replies.recipientOk;
 }
 
