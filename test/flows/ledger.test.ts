@@ -39,6 +39,7 @@ async function site(context: TestContext, more: (toml: string) => string = (toml
         `MAIL FROM:<${from}>`,
         ...to.map((each) => `RCPT TO:<${each}>`),
         "DATA",
+        "From: info@shop.test",
         "Subject: x",
         "",
         "x",

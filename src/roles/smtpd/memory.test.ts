@@ -5,6 +5,7 @@ import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
 import { stranger } from "#policy/facts.ts";
+import { readSession } from "#policy/replay/record.ts";
 import { answer } from "#sys/local.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import * as recall from "#talk/recall.ts";
@@ -85,7 +86,7 @@ test("the ledger is told how a stranger's session went, once for each client of 
     await say("RCPT TO:<ann@example.test>", ip === "203.0.113.61" ? /^250 / : /^550 /);
     if (ip === "203.0.113.61") {
       await say("DATA", /^354 /);
-      await say("Subject: x\r\n\r\nx\r\n.", /^250 /);
+      await say("From: <a@far.test>\r\nSubject: x\r\n\r\nx\r\n.", /^250 /);
     } else await say("RSET", /^250 /);
   }
   await say("QUIT", /^221 /);
@@ -106,6 +107,9 @@ test("the ledger is told how a stranger's session went, once for each client of 
       ["hello-address", "ann@example.test"],
     ],
   );
+  // `kenro policy replay` reads the same
+  for (const note of site.notes) assert.ok(readSession(Buffer.from(JSON.stringify(note))).ok);
+  assert.match(second?.recipients[1]?.reply ?? "", /^550 .*\(hello-address\)/);
   assert.ok(
     second?.stages
       .flatMap(({ rules }) => rules)
