@@ -13,35 +13,25 @@ export interface Clock {
   after(ms: number, action: () => void): Timer;
 }
 
-/** Resolves after `ms`, or at once when `signal` aborts. */
-export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const done = () => {
-      timer.cancel();
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = clock.after(ms, done);
-    signal?.addEventListener("abort", done, { once: true });
-  });
-}
+/** Resolves after `ms`. */
+export const pause = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(ms, resolve));
 
-/** What `finding` gives, or what `late` gives when that takes longer than `ms`. Rejects as `finding` does, if in time. */
+/**
+ * What `finding` gives, or what `late` gives when that takes longer than `ms`. Rejects as `finding` does, if in time, and with what `late`
+ * throws.
+ */
 export function within<T, L>(clock: Clock, ms: number, finding: Promise<T>, late: () => L): Promise<T | L> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () => resolve(late()));
-    finding.then(
-      (value) => {
-        timer.cancel();
-        resolve(value);
-      },
-      (thrown: unknown) => {
-        timer.cancel();
-        reject(thrown);
-      },
-    );
+  const { promise, resolve, reject } = Promise.withResolvers<T | L>();
+  const timer = clock.after(ms, () => {
+    try {
+      resolve(late());
+    } catch (thrown) {
+      reject(thrown);
+    }
   });
+  finding.then(resolve, reject).finally(() => timer.cancel());
+  return promise;
 }
 
 /** The largest delay that setTimeout takes (2³¹ − 1 ms). */

@@ -1,6 +1,6 @@
 // The client's name: forward-confirmed reverse DNS (RFC 8601 §3). A name counts only when it resolves back to the address.
 
-import { type Clock, pause, systemClock } from "#base/clock.ts";
+import { type Clock, systemClock, within } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { addressBytes, formatAddress } from "#base/network.ts";
 import type { Answer, Resolver } from "#sys/resolver.ts";
@@ -66,11 +66,10 @@ async function forward(
     outcomes[at] = same ? "verified" : answer;
     if (same) enough.resolve();
   });
-  const over = new AbortController();
+  const all = Promise.all(checks);
+  await Promise.race([all, enough.promise]);
   // a name is known: slower ones are not worth the client's time
-  const patience = enough.promise.then(() => pause(clock, limits.iprev.others, over.signal));
-  await Promise.race([Promise.all(checks), patience]);
-  over.abort();
+  await within(clock, limits.iprev.others, all, () => undefined);
   return [...outcomes];
 }
 

@@ -1,5 +1,6 @@
 // One message on its way from the client to the queue: its header is looked through, then it streams on, never whole in memory.
 
+import { within } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
 import type { MessageFacts } from "#policy/facts.ts";
@@ -323,12 +324,8 @@ export class Intake {
 
   /** The queue may be slow, but not without end. */
   #within<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#connection.clock.after(INJECT_DEADLINE, () =>
-        reject(Trouble.timeout("queue a message", INJECT_DEADLINE)),
-      );
-      const settled = () => timer.cancel();
-      promise.then(resolve, reject).finally(settled);
+    return within(this.#connection.clock, INJECT_DEADLINE, promise, () => {
+      throw Trouble.timeout("queue a message", INJECT_DEADLINE);
     });
   }
 }

@@ -69,9 +69,10 @@ export class LedgerMemory implements Memory {
         this.#clock,
         patience,
         this.#caller.ask(verb, question, limits.ledger.note),
-        () => undefined,
+        () => {
+          throw Trouble.timeout("ask the ledger", patience);
+        },
       );
-      if (answer === undefined) throw Trouble.timeout("ask the ledger", patience);
       this.#told = false;
       return answer;
     } catch (thrown) {
