@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
-import { openBody } from "#store/spool/source.ts";
+import { readStart } from "#store/spool/source.ts";
 import type { Head } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import { beyondAscii } from "#wire/envelope.ts";
@@ -136,27 +136,15 @@ async function originalOf({ kept, envelope }: Entry, options: OriginalOptions): 
   const { disk, spool, trouble, isWhole, utf8 } = options;
   const most = isWhole ? limits.queue.bounceCopy : limits.queue.bounceHeader;
   try {
-    const source = await openBody(disk, spool, kept.place);
-    try {
-      const parts: Buffer[] = [];
-      let length = 0;
-      for await (const chunk of source.chunks()) {
-        parts.push(chunk);
-        length += chunk.length;
-        if (length > most) break;
-      }
-      const start = Buffer.concat(parts);
-      const header = headerSection(start, limits.queue.bounceHeader);
-      const global = utf8 && header.some((octet) => octet >= 0x80);
-      if (isWhole && source.size <= most) {
-        // a report is text: RFC 2046 §5.2.1 lets no message be encoded as a whole, so its binary parts are
-        const bytes = envelope.body === "binarymime" ? await withoutBinary(start) : start;
-        if (bytes.length <= most) return { bytes, whole: true, global };
-      }
-      return { bytes: header, whole: false, global };
-    } finally {
-      await source.close();
+    const start = await readStart(disk, spool, kept.place, most);
+    const header = headerSection(start, limits.queue.bounceHeader);
+    const global = utf8 && header.some((octet) => octet >= 0x80);
+    if (isWhole && kept.place.size <= most) {
+      // a report is text: RFC 2046 §5.2.1 lets no message be encoded as a whole, so its binary parts are
+      const bytes = envelope.body === "binarymime" ? await withoutBinary(start) : start;
+      if (bytes.length <= most) return { bytes, whole: true, global };
     }
+    return { bytes: header, whole: false, global };
   } catch (thrown) {
     // better a bounce without the original than none
     trouble(`Cannot read what bounces: ${messageOf(thrown)}`);

@@ -2,8 +2,7 @@
 
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { openBody } from "#store/spool/source.ts";
-import type { Kept } from "#store/spool/state.ts";
+import { readStart } from "#store/spool/source.ts";
 import type { Disk } from "#sys/disk.ts";
 import { type Handled, on } from "#talk/answerer.ts";
 import {
@@ -89,26 +88,10 @@ async function shown(
   // a reader: no copy is made of it meanwhile, and its place stays
   entry.readers++;
   try {
-    return { ...message, header: (await headerOf(entry.kept, disk, spool)).toString("latin1") };
+    const start = await readStart(disk, spool, entry.kept.place, limits.smtp.headerBytes);
+    return { ...message, header: headerSection(start, limits.smtp.headerBytes).toString("latin1") };
   } finally {
     entry.readers--;
-  }
-}
-
-async function headerOf({ place }: Kept, disk: Disk, spool: string): Promise<Buffer> {
-  const most = limits.smtp.headerBytes;
-  const source = await openBody(disk, spool, place);
-  try {
-    const parts: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of source.chunks()) {
-      parts.push(chunk);
-      length += chunk.length;
-      if (length > most) break;
-    }
-    return headerSection(Buffer.concat(parts), most);
-  } finally {
-    await source.close();
   }
 }
 

@@ -45,6 +45,28 @@ export async function openBody(disk: Disk, spoolDirectory: string, place: Place)
   };
 }
 
+/** The start of the body at a place: all of it, or `most` bytes and what came with them. Trouble as for openBody(). */
+export async function readStart(
+  disk: Disk,
+  spoolDirectory: string,
+  place: Place,
+  most: number,
+): Promise<Buffer> {
+  const source = await openBody(disk, spoolDirectory, place);
+  try {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of source.chunks()) {
+      parts.push(chunk);
+      length += chunk.length;
+      if (length > most) break;
+    }
+    return Buffer.concat(parts);
+  } finally {
+    await source.close();
+  }
+}
+
 export function bodyPath(spoolDirectory: string, name: string): string {
   return path.join(spoolDirectory, "body", name);
 }
