@@ -31,13 +31,8 @@ export class ClamavDialogue implements Dialogue {
   async part(bytes: Buffer): Promise<undefined> {
     // a chunk of nothing would be the end
     if (bytes.length === 0) return;
-    try {
-      await this.#service.send(formatChunkHead(bytes.length), bytes);
-    } catch (thrown) {
-      // clamd closes behind a message that is too large for it, and has said so
-      await answerOf(this.#service);
-      throw thrown;
-    }
+    // clamd closes behind a message that is too large for it
+    await this.#service.pass([formatChunkHead(bytes.length), bytes], () => answerOf(this.#service));
   }
 
   async end(): Promise<Finding> {

@@ -32,13 +32,10 @@ export class RspamdDialogue implements Dialogue {
   async part(bytes: Buffer): Promise<undefined> {
     // a chunk of nothing would be the end
     if (bytes.length === 0) return;
-    try {
-      await this.#service.send(formatChunkSize(bytes.length), bytes, CHUNK_END);
-    } catch (thrown) {
-      // what it refuses to read it answers before the end
-      bodyOf(await responseOf(this.#service));
-      throw thrown;
-    }
+    // what it refuses to read it answers before the end
+    await this.#service.pass([formatChunkSize(bytes.length), bytes, CHUNK_END], async () =>
+      bodyOf(await responseOf(this.#service)),
+    );
   }
 
   async end(): Promise<Finding> {

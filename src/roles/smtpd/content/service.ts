@@ -49,6 +49,16 @@ export class Service {
     await busy;
   }
 
+  /** A piece of the message. A checker that closes instead of reading on may have said why: then it is that which `answer` rejects with. */
+  async pass(parts: readonly (string | Buffer)[], answer: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.send(...parts);
+    } catch (thrown) {
+      await answer();
+      throw thrown;
+    }
+  }
+
   /** The next answer. */
   async receive<T>(cutter: AnswerCutter<T>): Promise<T> {
     const conn = this.#connected();
