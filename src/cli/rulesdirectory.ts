@@ -46,7 +46,13 @@ export async function withRules<T>(directory: string, change: () => Promise<T>):
 /** Who changes them: the person behind sudo, else the user. */
 export function author(): string {
   const behind = process.env["SUDO_USER"] ?? "";
-  return behind === "" ? os.userInfo().username : behind;
+  if (behind !== "") return behind;
+  try {
+    return os.userInfo().username;
+  } catch {
+    // a number without an entry in /etc/passwd
+    return String(process.getuid?.() ?? "unknown");
+  }
 }
 
 /** The text of a rule file, "" when there is none; Refusal when it is longer than `most`. */

@@ -1,10 +1,10 @@
 // kenro ban add, del, list: clients that may not come for a time.
 
-import os from "node:os";
 import { parseDuration } from "#config/units.ts";
 import { type Ban, banAdd, banDelete, banList } from "#talk/recall.ts";
 import { print, printJson, type Run } from "../call.ts";
 import { Refusal, usage } from "../exit.ts";
+import { author } from "../rulesdirectory.ts";
 import { withRole } from "../server.ts";
 import { formatTime, harmless, table } from "../text.ts";
 
@@ -14,18 +14,6 @@ const USUAL = "1d";
 const PAGE = 500;
 
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
-
-/** The person behind the command: also behind sudo. */
-function author(): string {
-  const name = process.env["SUDO_USER"] ?? "";
-  if (name !== "") return name.slice(0, 64);
-  try {
-    return os.userInfo().username.slice(0, 64);
-  } catch {
-    // a number without an entry in /etc/passwd
-    return String(process.getuid?.() ?? "unknown");
-  }
-}
 
 export const add: Run = async ({ directory, args: [client = ""], options, json }) => {
   const wanted = text(options["for"]) ?? USUAL;
@@ -38,7 +26,7 @@ export const add: Run = async ({ directory, args: [client = ""], options, json }
     since,
     until: since + time.value,
     why: (text(options["comment"]) ?? "banned by the administrator").slice(0, 500),
-    author: author(),
+    author: author().slice(0, 64),
   };
   const { problem } = await withRole(directory, "ledger", (ask) => ask(banAdd, ban));
   if (problem !== "") throw usage(`Cannot ban "${client}": ${problem}`);
