@@ -1,36 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { systemClock } from "#base/clock.ts";
-import { checkMailFrom } from "#origin/spf.ts";
-import { FakeClock } from "#test/support/clock.ts";
-import { standardPolicy } from "#test/support/listeners.ts";
-import { policyWorld } from "#test/support/policyworld.ts";
-import { TableResolver } from "#test/support/table.ts";
+import { judgeRecorded } from "#test/support/recorded.ts";
 import { type Recorded, sessions } from "../../test/fixtures/sessions/sessions.ts";
-import { sessionZones } from "../../test/fixtures/sessions/zones.ts";
-import { Judge, judgingBy } from "./judge.ts";
-import { findingOf } from "./world.ts";
 
 /** The verdict with the default configuration, and nobody remembered. */
-async function verdict({ ip, helo, from, to }: Recorded): Promise<string> {
-  const clock = new FakeClock();
-  const resolver = new TableResolver(sessionZones());
-  const world = policyWorld({
-    clock,
-    resolver,
-    // a suspicious session is asked to come again
-    memory: { greylist: async () => ({ kind: "wait", until: 0 }) },
-    spf: async (question) =>
-      findingOf(await checkMailFrom({ ...question, receiver: "mail.a.test" }, { resolver, clock }), resolver),
-  });
-  const judge = new Judge({ world, ...judgingBy(standardPolicy), trouble: (text) => assert.fail(text) }, ip);
-  judge.hello(helo);
-  judge.sender(from);
-  const judged = judge.recipient(to, 0);
-  let done = false;
-  void judged.finally(() => (done = true));
-  for (let seconds = 0; !done && seconds < 600; seconds++) await clock.advance(1000);
-  const decision = await judged;
+async function verdict(session: Recorded): Promise<string> {
+  const { decision } = await judgeRecorded(session);
   return decision ? `${decision.kind} by ${decision.rule}: ${decision.evidence}` : "";
 }
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { BrokenDisk, seeded } from "#test/support/brokendisk.ts";
+import { recycled } from "#test/support/crashqueue.ts";
 import { CrashWorld, script } from "#test/support/crashworld.ts";
 
 const seed = Number(process.env["CRASH_SEED"] ?? 20_260_101);
@@ -20,19 +21,6 @@ async function countOperations(): Promise<number> {
   await world.finish(life);
   world.check();
   return operations;
-}
-
-/** Whether a segment had more than one life: generations are counted, and there are more of them than files. */
-async function recycled(disk: BrokenDisk): Promise<boolean> {
-  const names = await disk.list("spool/journal");
-  let last = 0;
-  for (const name of names) {
-    const file = await disk.openRead(`spool/journal/${name}`);
-    const header = Buffer.alloc(20);
-    await file?.read(header, 0, header.length, 0);
-    last = Math.max(last, Number(header.readBigUInt64BE(12)));
-  }
-  return last > names.length;
 }
 
 /** kill -9 at operation `at`; the next life gets `later` operations, then the power fails and nothing unsynced survives. */

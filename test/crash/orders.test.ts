@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Logger } from "#log/logger.ts";
-import { openQueue, type Queue } from "#roles/queue/queue.ts";
+import type { Queue } from "#roles/queue/queue.ts";
 import { openBody } from "#store/spool/source.ts";
-import type { Caller, Verb } from "#talk/caller.ts";
-import type { Delivery } from "#talk/deliver.ts";
+import type { Verb } from "#talk/caller.ts";
+import type { Delivered, Delivery } from "#talk/deliver.ts";
 import { type Order, queueOrder, queueRetry, type Selection } from "#talk/queuecontrol.ts";
 import { BrokenDisk } from "../support/brokendisk.ts";
 import { FakeClock } from "../support/clock.ts";
+import { openCrashQueue, recycled } from "../support/crashqueue.ts";
 
 const SEED = Number(process.env["CRASH_SEED"] ?? 20260303);
 
@@ -31,7 +31,7 @@ class Outside {
   readonly given = new Map<string, Order>();
   readonly mistakes: string[] = [];
 
-  async deliver(disk: BrokenDisk, delivery: Delivery) {
+  async deliver(disk: BrokenDisk, delivery: Delivery): Promise<Delivered> {
     const source = await openBody(disk, "spool", delivery.place);
     const parts: Buffer[] = [];
     for await (const chunk of source.chunks()) parts.push(chunk);
@@ -40,7 +40,7 @@ class Outside {
       const order = this.answered.get(delivery.id);
       if (order && order !== "release") this.mistakes.push(`${delivery.id} is tried after "${order}"`);
     }
-    const outcomes = delivery.recipients.map(({ index, address }) => {
+    const outcomes = delivery.recipients.map(({ index, address }): Delivered["outcomes"][number] => {
       if (address.startsWith("stay") && !this.calm)
         return { index, outcome: { kind: "deferred", why: { code: "4.2.0", text: "busy" } } };
       this.#take(delivery, Buffer.concat(parts).toString());
@@ -75,30 +75,13 @@ async function ask<Q, A>(queue: Queue, verb: Verb<Q, A>, question: Q): Promise<A
   return (await handled?.run(question)) as A;
 }
 
-function start(outside: Outside, disk: BrokenDisk, clock: FakeClock): Promise<Queue> {
-  const answer = (reply: (question: never) => unknown) =>
-    ({ ask: async (_: unknown, question: never) => reply(question) }) as unknown as Caller;
-  const deliver = answer((delivery: Delivery) => outside.deliver(disk, delivery));
-  return openQueue({
-    clock,
+const start = (outside: Outside, disk: BrokenDisk, clock: FakeClock): Promise<Queue> =>
+  openCrashQueue({
     disk,
-    directory: "spool",
-    log: new Logger({ role: "queue", clock, level: "info", sink: () => {} }),
-    slice: () => ({
-      log: "info",
-      hostname: "mx.test",
-      lifetime: 604_800_000,
-      localConcurrency: 3,
-      remoteConcurrency: 3,
-      freeSpace: 0,
-    }),
-    local: deliver,
-    remote: deliver,
-    auth: answer(() => ({ local: true })),
-    random: () => 0,
+    clock,
+    deliver: (delivery) => outside.deliver(disk, delivery),
     segmentSize: SEGMENT,
   });
-}
 
 async function send(queue: Queue, outside: Outside, [id, to, size]: readonly [string, string, number]) {
   const recipients = [{ address: `${to}@x.test` }];
@@ -193,19 +176,6 @@ async function runUntil(at: number | undefined, chance: number): Promise<number>
   await finish(await start(outside, left, later), outside, later);
   outside.check();
   return disk.operations;
-}
-
-/** Whether a segment had more than one life: generations are counted, and there are more of them than files. */
-async function recycled(disk: BrokenDisk): Promise<boolean> {
-  const names = await disk.list("spool/journal");
-  let last = 0;
-  for (const name of names) {
-    const file = await disk.openRead(`spool/journal/${name}`);
-    const header = Buffer.alloc(20);
-    await file?.read(header, 0, header.length, 0);
-    last = Math.max(last, Number(header.readBigUInt64BE(12)));
-  }
-  return last > names.length;
 }
 
 test(`an order that was answered holds, wherever the queue stops (CRASH_SEED=${SEED})`, async () => {

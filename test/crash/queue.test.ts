@@ -3,14 +3,13 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Logger } from "#log/logger.ts";
-import { openQueue, type Queue } from "#roles/queue/queue.ts";
+import type { Queue } from "#roles/queue/queue.ts";
 import { openBody } from "#store/spool/source.ts";
-import type { Caller } from "#talk/caller.ts";
-import type { Delivery } from "#talk/deliver.ts";
+import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { InjectResult } from "#talk/inject.ts";
 import { BrokenDisk } from "../support/brokendisk.ts";
 import { FakeClock } from "../support/clock.ts";
+import { openCrashQueue } from "../support/crashqueue.ts";
 import { SEGMENT } from "../support/spool.ts";
 
 const SEED = Number(process.env["CRASH_SEED"] ?? 20260202);
@@ -25,13 +24,13 @@ class Outside {
   readonly mistakes: string[] = [];
 
   /** Delivers, but for: "later" once deferred, "never" always failed. */
-  async deliver(disk: BrokenDisk, delivery: Delivery) {
+  async deliver(disk: BrokenDisk, delivery: Delivery): Promise<Delivered> {
     const source = await openBody(disk, "spool", delivery.place);
     const parts: Buffer[] = [];
     for await (const chunk of source.chunks()) parts.push(chunk);
     await source.close();
     const body = Buffer.concat(parts).toString();
-    const outcomes = delivery.recipients.map(({ index, address }) => {
+    const outcomes = delivery.recipients.map(({ index, address }): Delivered["outcomes"][number] => {
       if (address.startsWith("never")) {
         return { index, outcome: { kind: "failed", why: { code: "5.1.1", text: "no" } } };
       }
@@ -56,30 +55,13 @@ class Outside {
   }
 }
 
-async function start(outside: Outside, disk: BrokenDisk, clock: FakeClock): Promise<Queue> {
-  const answer = (reply: (question: never) => unknown) =>
-    ({ ask: async (_: unknown, question: never) => reply(question) }) as unknown as Caller;
-  const deliver = answer((delivery: Delivery) => outside.deliver(disk, delivery));
-  return openQueue({
-    clock,
+const start = (outside: Outside, disk: BrokenDisk, clock: FakeClock): Promise<Queue> =>
+  openCrashQueue({
     disk,
-    directory: "spool",
-    log: new Logger({ role: "queue", clock, level: "info", sink: () => {} }),
-    slice: () => ({
-      log: "info",
-      hostname: "mx.test",
-      lifetime: 604_800_000,
-      localConcurrency: 3,
-      remoteConcurrency: 3,
-      freeSpace: 0,
-    }),
-    local: deliver,
-    remote: deliver,
-    auth: answer(() => ({ local: true })),
-    random: () => 0,
+    clock,
+    deliver: (delivery) => outside.deliver(disk, delivery),
     segmentSize: SEGMENT,
   });
-}
 
 async function send(queue: Queue, outside: Outside, letter: readonly [string, readonly string[], number]) {
   const [id, recipients, size] = letter;

@@ -5,19 +5,14 @@ import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { addFiles, temporaryDirectory } from "#test/support/temporary.ts";
-import { converse, eventually, World } from "#test/support/world.ts";
+import { converse, eventually, judging, World } from "#test/support/world.ts";
 import { startZone } from "#test/support/zone.ts";
 import { sessionZones } from "../fixtures/sessions/zones.ts";
 
 test("kenro policy allow and deny count for the next session, and the list tells who made them and why", async (context) => {
   const zone = await startZone(sessionZones());
   context.after(() => zone.close());
-  const world = await World.start(context, (toml) =>
-    toml
-      .replace(/^servers = .*$/m, `servers = ["${zone.server}"]`)
-      .replace(/^xclient = .*$/m, 'xclient = ["127.0.0.0/8"]')
-      .replace(/^greet_delay = .*$/m, 'greet_delay = "0"'),
-  );
+  const world = await World.start(context, judging(zone.server));
   const send = (ip: string, helo: string, from: string) =>
     converse(
       world.port(25),

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
-import { converse, eventually, World } from "#test/support/world.ts";
+import { converse, eventually, judging, World } from "#test/support/world.ts";
 import { startZone } from "#test/support/zone.ts";
 import { sessionZones } from "../fixtures/sessions/zones.ts";
 
@@ -21,9 +21,7 @@ async function site(context: TestContext, more: (toml: string) => string = (toml
   context.after(() => zone.close());
   const world = await World.start(context, (toml) =>
     more(
-      toml
-        .replace(/^servers = .*$/m, `servers = ["${zone.server}"]`)
-        .replace(/^xclient = .*$/m, 'xclient = ["127.0.0.0/8"]')
+      judging(zone.server)(toml)
         .replace(/^lists = .*$/m, 'lists = ["bl.test=127.0.0.2*8"]')
         .replace(/^traps = .*$/m, 'traps = ["trap@a.test"]')
         .replace(/^greylist_delay = .*$/m, 'greylist_delay = "3s"'),

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
-import { converse, eventually, World } from "#test/support/world.ts";
+import { converse, eventually, judging, World } from "#test/support/world.ts";
 import { startZone } from "#test/support/zone.ts";
 import { sessionZones } from "../fixtures/sessions/zones.ts";
 
@@ -78,12 +78,7 @@ test("policy explain says what each rule sees, and the verdict of the contract",
 test("the server judges while the client is connected: who is refused learns why, who is wanted gets in", async (context) => {
   const zone = await startZone(sessionZones());
   context.after(() => zone.close());
-  const world = await World.start(context, (toml) =>
-    toml
-      .replace(/^servers = .*$/m, `servers = ["${zone.server}"]`)
-      .replace(/^xclient = .*$/m, 'xclient = ["127.0.0.0/8"]')
-      .replace(/^greet_delay = .*$/m, 'greet_delay = "1s"'),
-  );
+  const world = await World.start(context, judging(zone.server, "1s"));
   // a proxy of ours says who the client is
   const send = (ip: string, helo: string, from: string, to = "ann@a.test") =>
     converse(

@@ -1,42 +1,24 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { checkMailFrom } from "#origin/spf.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { standardPolicy } from "#test/support/listeners.ts";
 import { type Given, policyWorld } from "#test/support/policyworld.ts";
+import { judgeRecorded } from "#test/support/recorded.ts";
 import { TableResolver } from "#test/support/table.ts";
 import { type Recorded, sessions } from "../../../test/fixtures/sessions/sessions.ts";
-import { sessionZones } from "../../../test/fixtures/sessions/zones.ts";
-import { Judge, judgingBy } from "../judge.ts";
-import { findingOf } from "../world.ts";
+import { judgingBy } from "../judge.ts";
 import { readSession, type SessionRecord } from "./record.ts";
 import { changes, isNewlyRefused, recorded, replay } from "./replay.ts";
 
-const resolver = new TableResolver(sessionZones());
 const judging = judgingBy(standardPolicy);
 
 /** A session as it was, and its record as the ledger writes it. */
-async function live({ name, ip, helo, from, to, wanted }: Recorded): Promise<SessionRecord> {
-  const clock = new FakeClock();
-  const world = policyWorld({
-    clock,
-    resolver,
-    memory: { greylist: async () => ({ kind: "wait", until: 0 }) },
-    spf: async (question) =>
-      findingOf(await checkMailFrom({ ...question, receiver: "mail.a.test" }, { resolver, clock }), resolver),
-  });
-  const judge = new Judge({ world, ...judging, trouble: (text) => assert.fail(text) }, ip);
-  judge.hello(helo);
-  judge.sender(from);
-  const judged = judge.recipient(to, 0);
-  let done = false;
-  void judged.finally(() => (done = true));
-  for (let seconds = 0; !done && seconds < 600; seconds++) await clock.advance(1000);
-  const decision = await judged;
+async function live(session: Recorded): Promise<SessionRecord> {
+  const { name, ip, helo, from, to, wanted } = session;
+  const { decision, stages } = await judgeRecorded(session);
   const reply = decision
     ? `${decision.code} ${decision.enhanced} ${decision.text} (${decision.rule}) [s1]`
     : "250 2.1.5 OK";
-  const stages = await judge.record();
   const accepted = stages.flatMap(({ rules }) => rules).find(({ rule }) => rule === "client-name");
   const line = JSON.stringify({
     id: name,

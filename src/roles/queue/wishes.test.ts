@@ -46,6 +46,17 @@ const notices = (world: QueueWorld): readonly (readonly string[])[] =>
       ),
     );
 
+/** Remote delivers one message after the other, the first one when what this returns is called. */
+function oneAtATime(world: QueueWorld): () => void {
+  world.slice = { ...world.slice, remoteConcurrency: 1 };
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.remote = async () => {
+    await promise;
+    return delivered;
+  };
+  return resolve;
+}
+
 const handed: Outcome = { kind: "delivered", by: "test", handedOn: true };
 
 test("the sender hears what he asked to hear, of each recipient, in one report", async (context) => {
@@ -207,15 +218,7 @@ test("a trace is told of every server that took the message", async (context) =>
 test("of what waits for one destination, the most urgent goes first; equals in their order", async (context) => {
   const here = await place(context);
   const { world } = here;
-  world.slice = { ...world.slice, remoteConcurrency: 1 };
-  let release = () => {};
-  const first = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  world.remote = async () => {
-    await first;
-    return delivered;
-  };
+  const release = oneAtATime(world);
   await here.send({ recipients: [{ address: "first@far.test" }] });
   await world.until(() => world.attempts.length === 1, "the first attempt");
   for (const [name, priority] of [
@@ -260,15 +263,7 @@ test("a VERP sender is another one for each recipient; what we report goes to it
 test("the most urgent goes first, whatever its destination", async (context) => {
   const here = await place(context);
   const { world } = here;
-  world.slice = { ...world.slice, remoteConcurrency: 1 };
-  let release = () => {};
-  const first = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  world.remote = async () => {
-    await first;
-    return delivered;
-  };
+  const release = oneAtATime(world);
   await here.send({ recipients: [{ address: "x@first.test" }] });
   await world.until(() => world.attempts.length === 1, "the first attempt");
   for (const [domain, priority] of [

@@ -1,0 +1,57 @@
+// A queue on a disk that breaks, in one process, without sockets: its roles are functions.
+
+import { Logger } from "#log/logger.ts";
+import { openQueue, type Queue } from "#roles/queue/queue.ts";
+import type { Caller } from "#talk/caller.ts";
+import type { Delivered, Delivery } from "#talk/deliver.ts";
+import type { BrokenDisk } from "./brokendisk.ts";
+import type { FakeClock } from "./clock.ts";
+
+export interface CrashQueueOptions {
+  readonly disk: BrokenDisk;
+  readonly clock: FakeClock;
+  /** What local and remote do. */
+  readonly deliver: (delivery: Delivery) => Promise<Delivered>;
+  /** Bytes; so few that segments are recycled within a script. */
+  readonly segmentSize: number;
+}
+
+/** The queue on what the disk has; every domain is ours. */
+export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
+  const { disk, clock, deliver, segmentSize } = options;
+  const answer = (reply: (question: never) => unknown) =>
+    ({ ask: async (_: unknown, question: never) => reply(question) }) as unknown as Caller;
+  const delivering = answer(deliver);
+  return openQueue({
+    clock,
+    disk,
+    directory: "spool",
+    log: new Logger({ role: "queue", clock, level: "info", sink: () => {} }),
+    slice: () => ({
+      log: "info",
+      hostname: "mx.test",
+      lifetime: 604_800_000,
+      localConcurrency: 3,
+      remoteConcurrency: 3,
+      freeSpace: 0,
+    }),
+    local: delivering,
+    remote: delivering,
+    auth: answer(() => ({ local: true })),
+    random: () => 0,
+    segmentSize,
+  });
+}
+
+/** Whether a segment had more than one life: generations are counted, and there are more of them than files. */
+export async function recycled(disk: BrokenDisk): Promise<boolean> {
+  const names = await disk.list("spool/journal");
+  let last = 0;
+  for (const name of names) {
+    const file = await disk.openRead(`spool/journal/${name}`);
+    const header = Buffer.alloc(20);
+    await file?.read(header, 0, header.length, 0);
+    last = Math.max(last, Number(header.readBigUInt64BE(12)));
+  }
+  return last > names.length;
+}
