@@ -5,6 +5,7 @@ import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { type Disk, type DiskStat, readWhole } from "#sys/disk.ts";
+import { type Look, lookOf } from "../look.ts";
 import type { Exception, ExceptionKind } from "./line.ts";
 import { type Exceptions, ExceptionTable, parseExceptions } from "./table.ts";
 
@@ -27,7 +28,7 @@ class ExceptionsFile implements Exceptions {
   readonly #options: ExceptionsOptions;
   readonly #file: string;
   #table = new ExceptionTable([]);
-  /** How the file looked when it was read; undefined: it may have changed since without looking otherwise. */
+  /** How the file looked when it was read. */
   #seen: string | undefined = "";
   #told = "";
 
@@ -39,25 +40,23 @@ class ExceptionsFile implements Exceptions {
   async find(kind: ExceptionKind, subject: string): Promise<Exception | undefined> {
     try {
       const found = await this.#options.disk.stat(this.#file);
-      const state = found ? `${found.inode} ${found.size} ${found.mtimeMs} ${found.changedMs}` : "";
-      if (state !== this.#seen) await this.#read(found, state);
+      const look = lookOf(found, this.#options.clock);
+      if (look.now !== this.#seen) await this.#read(found, look);
     } catch (thrown) {
       this.#tell(`Cannot use ${this.#file}: ${messageOf(thrown)}`);
     }
     return this.#table.find(kind, subject, this.#options.clock.now());
   }
 
-  async #read(found: DiskStat | undefined, state: string): Promise<void> {
-    const { clock, disk } = this.#options;
+  async #read(found: DiskStat | undefined, look: Look): Promise<void> {
+    const { disk } = this.#options;
     const most = limits.policy.exceptions;
     if (found && !found.regular) throw new Error("it is not a file");
     if (found && found.size > most) throw new Error(`it is longer than ${most} bytes`);
     const bytes = found && (await readWhole(disk, this.#file, most));
     const { exceptions, problems } = parseExceptions(bytes?.toString() ?? "");
     this.#table = new ExceptionTable(exceptions);
-    // a change right behind this one may leave the time stamp as it is
-    const young = found && Math.abs(clock.now() - found.changedMs) < limits.rules.settle;
-    this.#seen = young ? undefined : state;
+    this.#seen = look.remembered;
     if (problems.length > 0) this.#tell(`${EXCEPTIONS}: ${problems.slice(0, 10).join("; ")}`);
     else this.#told = "";
   }

@@ -6,6 +6,7 @@ import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { type Disk, readWhole } from "#sys/disk.ts";
+import { lookOf } from "../look.ts";
 import { type NamePatterns, parsePatterns } from "../names.ts";
 import { PATTERNS } from "./feed.ts";
 import { starterPatterns } from "./starter.ts";
@@ -35,18 +36,17 @@ export function activeFeeds(options: {
   const { disk, clock } = options;
   const directory = path.join(options.directory, FEEDS);
   let places: readonly FeedPlace[] = [];
-  /** How the directory looked when it was read; undefined: it may have changed since without looking otherwise. */
+  /** How the directory looked when it was read. */
   let seen: string | undefined = "";
   return {
     places: async () => {
       // who cannot read them has none
       const found = await disk.stat(directory).catch(() => undefined);
-      const state = found ? `${found.inode} ${found.mtimeMs} ${found.changedMs}` : "";
-      if (state === seen) return places;
+      const look = lookOf(found, clock);
+      if (look.now === seen) return places;
       const names = found ? await disk.list(directory).catch(() => []) : [];
       const feeds = names.filter((name) => FEED_NAME.test(name)).sort();
-      const young = found && Math.abs(clock.now() - found.changedMs) < limits.rules.settle;
-      seen = young ? undefined : state;
+      seen = look.remembered;
       if (feeds.join("/") !== places.map(({ name }) => name).join("/"))
         places = feeds
           .slice(0, limits.feeds.feeds)

@@ -7,6 +7,7 @@ import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import { type Disk, readWhole } from "#sys/disk.ts";
 import { type DatabaseName, type Databases, databaseNames } from "../databases.ts";
+import { lookOf } from "../look.ts";
 import type { FeedPlace, FeedPlaces } from "./active.ts";
 import { entryName, listedEntries } from "./entry.ts";
 
@@ -118,17 +119,18 @@ class Database {
   /** Reads the lines again when the file has changed; while it cannot be read, what was read counts. */
   async #readLines(): Promise<void> {
     if (this.#file === undefined) return;
-    const { disk } = this.#options;
+    const { disk, clock } = this.#options;
     const found = await disk.stat(this.#file);
-    const seen = found ? JSON.stringify(found) : "";
-    if (seen === this.#seen) return;
+    const look = lookOf(found, clock);
+    if (look.now === this.#seen) return;
     if (found && !found.regular) throw new Error(`${this.#file} is not a file; its old lines count`);
     if (found && found.size > limits.rules.text)
       throw new Error(`${this.#file} is longer than ${limits.rules.text} bytes; its old lines count`);
     const bytes = found && (await readWhole(disk, this.#file, limits.rules.text));
     const entries = bytes ? [...listedEntries(bytes)] : [];
     this.#lines = new Set(entries.flatMap(({ name }) => (name.ok ? [name.value] : [])));
-    this.#seen = seen;
+    // not again and again while it is young: it may have a million lines
+    this.#seen = look.now;
   }
 
   #tell(text: string): void {
@@ -148,7 +150,7 @@ class Directory {
   /** Its names at the last look; undefined: too many, each is looked for on disk. */
   #names: ReadonlySet<string> | undefined = new Set();
   /** How it looked when its names were read. */
-  #seen = "";
+  #seen: string | undefined = "";
 
   constructor(options: DatabaseOptions, place: string) {
     this.#options = options;
@@ -158,17 +160,12 @@ class Directory {
   async look(): Promise<void> {
     const { disk, clock } = this.#options;
     const found = await disk.stat(this.#path);
-    if (!found) {
-      this.#names = new Set();
-      this.#seen = "";
-      return;
-    }
-    const seen = `${found.inode} ${found.mtimeMs} ${found.changedMs}`;
-    if (seen === this.#seen) return;
+    const look = lookOf(found, clock);
+    if (look.now === this.#seen) return;
+    if (!found) this.#names = new Set();
     // a directory grows with its names, by at least 8 bytes for each
-    this.#names = found.size > limits.rules.directory ? undefined : new Set(await disk.list(this.#path));
-    // a name made right after another may leave the time stamp as it is
-    this.#seen = Math.abs(clock.now() - found.changedMs) < limits.rules.settle ? "" : seen;
+    else this.#names = found.size > limits.rules.directory ? undefined : new Set(await disk.list(this.#path));
+    this.#seen = look.remembered;
   }
 
   async has(key: string): Promise<boolean> {
