@@ -176,7 +176,7 @@ function mostFiles(): number {
 /** The most that `outputOf` takes. */
 const OUTPUT = 16 * 1024 * 1024;
 
-/** What a program prints;. Trouble when it cannot run, or fails. */
+/** What a program prints. Trouble when it cannot run, or fails. */
 export function outputOf(program: string, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(program, words, { maxBuffer: OUTPUT }, (error, output) => {

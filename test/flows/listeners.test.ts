@@ -7,6 +7,9 @@ import net from "node:net";
 import path from "node:path";
 import test from "node:test";
 import tls from "node:tls";
+import { systemClock } from "#base/clock.ts";
+import { Caller } from "#talk/caller.ts";
+import { reload as reloading } from "#talk/control.ts";
 import { selfSigned } from "#wire/x509.ts";
 import { converse, eventually, World } from "../support/world.ts";
 
@@ -126,4 +129,32 @@ test("two processes share the ports; kill -9 of one refuses nobody", async (cont
   await answered(40);
   await eventually(() => running().every(({ state }) => state === "up"));
   await answered(20);
+});
+
+test("of reloads that come close together, the newest file counts in the end", async (context) => {
+  const world = await World.start(context);
+  const file = path.join(world.dir, "kenro.toml");
+  const before = fs.readFileSync(file, "utf8");
+  const caller = new Caller({
+    path: path.join(world.dir, "run/supervisor/control.sock"),
+    clock: systemClock,
+  });
+  context.after(() => caller.close());
+  for (let round = 0; round < 4; round++) {
+    const answers: Promise<{ readonly problems: readonly string[] }>[] = [];
+    // the first of them takes long to be read
+    for (const networks of [60_000, 1]) {
+      const n = answers.length;
+      const text = before
+        .replace(/^contact = .*$/m, `contact = "https://a.test/${round}/${n}"`)
+        .replace(/^xclient = .*$/m, `xclient = [${'"10.0.0.0/8", '.repeat(networks)}]`);
+      fs.writeFileSync(`${file}.new`, text);
+      fs.renameSync(`${file}.new`, file);
+      answers.push(caller.ask(reloading, {}));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    for (const { problems } of await Promise.all(answers)) assert.deepEqual(problems, []);
+    const said = await converse(world.port(25), "NONSENSE\r\nQUIT\r\n");
+    assert.ok(said.includes(`https://a.test/${round}/1\r\n`), said);
+  }
 });

@@ -96,6 +96,7 @@ class Server {
   #saidReady = false;
   #saidRefusals = new Set<string>();
   #stopping = false;
+  #reloading: Promise<readonly string[]> = Promise.resolve([]);
   #stopDone: () => void = () => {};
 
   constructor(config: Config, hooks: Hooks) {
@@ -219,9 +220,18 @@ class Server {
     }
   }
 
-  /** Takes over the file as a whole or not at all; the problems. */
-  async #reload(): Promise<readonly string[]> {
+  /** One after the other, so that of two the newer file counts. The problems. */
+  #reload(): Promise<readonly string[]> {
+    const now = () => this.#reloadNow();
+    this.#reloading = this.#reloading.then(now, now);
+    return this.#reloading;
+  }
+
+  /** Takes over the file as a whole or not at all. */
+  async #reloadNow(): Promise<readonly string[]> {
     const loaded = await checkedConfig().catch((thrown: unknown) => err([messageOf(thrown)]));
+    // roles that have been stopped since are not to be started again
+    if (this.#stopping) return ["The server is stopping"];
     const problems = loaded.ok ? await this.#take(loaded.value) : loaded.error;
     for (const text of problems) this.#log.event("config_refused", { text });
     if (problems.length === 0) this.#log.event("reloaded");
