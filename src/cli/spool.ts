@@ -2,7 +2,7 @@
 
 import { codeOf, Trouble } from "#base/problem.ts";
 import { lookAtSpool, type Seen } from "#store/spool/look.ts";
-import type { Stored } from "#store/spool/state.ts";
+import { bornAt, type Stored } from "#store/spool/state.ts";
 import { realDisk } from "#sys/disk.ts";
 import { isSelected, messageState, type QueuedMessage, type Selection } from "#talk/queuecontrol.ts";
 import { isDown } from "./server.ts";
@@ -52,7 +52,7 @@ function describe(stored: Stored): QueuedMessage {
       const { state, attempts, next, code, text } = stored.progress.get(index) ?? {
         state: "waiting",
         attempts: 0,
-        next: Math.max(arrived, envelope.holdUntil ?? 0),
+        next: bornAt(stored.head),
         code: "",
         text: "",
       };

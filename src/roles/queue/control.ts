@@ -3,6 +3,7 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { readStart } from "#store/spool/source.ts";
+import { bornAt } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import { type Handled, on } from "#talk/answerer.ts";
 import {
@@ -23,7 +24,6 @@ import type { Dispatch } from "./dispatch.ts";
 import type { Entries, Entry } from "./entries.ts";
 import type { Orders } from "./orders.ts";
 import { count } from "./stats.ts";
-import { bornAt } from "./wishes.ts";
 
 /** Bytes of one answer, roughly: it must fit into a frame. */
 const ANSWER = 512 * 1024;

@@ -1,10 +1,16 @@
 // Entries: every live message as the queue knows it in memory; bodies stay on disk.
 
 import { limits } from "#base/limits.ts";
-import type { Head, Kept, Progress, RecipientState, Stored } from "#store/spool/state.ts";
+import {
+  bornAt,
+  type Head,
+  type Kept,
+  type Progress,
+  type RecipientState,
+  type Stored,
+} from "#store/spool/state.ts";
 import { type Envelope, type Recipient, splitAddress } from "#wire/envelope.ts";
 import { isVerp } from "#wire/verp.ts";
-import { bornAt } from "./wishes.ts";
 
 export interface RecipientEntry extends Recipient {
   state: RecipientState;

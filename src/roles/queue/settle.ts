@@ -7,13 +7,14 @@ import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import type { Journal, Urgency } from "#store/spool/journal.ts";
 import { bodyPath } from "#store/spool/source.ts";
+import { bornAt } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { delayNotice, finalNotice, type Notice, writeNotice } from "./bounce.ts";
 import type { Attempt } from "./dispatch.ts";
 import { type Entries, type Entry, progressOf, type RecipientEntry, type Task } from "./entries.ts";
 import { isLast, nextAttempt, SKIP } from "./schedule.ts";
-import { actionFor, bornAt, isOverdue, nextWith, untilOf, warnedAt } from "./wishes.ts";
+import { actionFor, isOverdue, nextWith, untilOf, warnedAt } from "./wishes.ts";
 
 export interface SettleOptions {
   readonly clock: Clock;

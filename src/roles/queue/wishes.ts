@@ -1,12 +1,9 @@
 // Wishes: what a sender asked of the queue: when its message may go, until when, and of what it is to be told.
 
 import { limits } from "#base/limits.ts";
+import { bornAt } from "#store/spool/state.ts";
 import type { ReportedAction } from "#wire/message/dsn.ts";
 import type { Entry, RecipientEntry } from "./entries.ts";
-
-/** When the message began its way, ms since 1970: as it came, or when its sender let it go (RFC 4865). */
-export const bornAt = ({ arrived, envelope }: Pick<Entry, "arrived" | "envelope">): number =>
-  Math.max(arrived, envelope.holdUntil ?? 0);
 
 /** Its sender's time is over, and it is to come back (RFC 2852 §4.1). */
 export const isOverdue = ({ envelope: { deliverBy } }: Entry, now: number): boolean =>

@@ -37,6 +37,13 @@ export interface Head {
   readonly warns?: string | undefined;
 }
 
+/** When the message began its way, ms since 1970: as it came, or when its sender let it go (RFC 4865). */
+export const bornAt = ({
+  arrived,
+  envelope,
+}: Pick<Head, "arrived"> & { readonly envelope: Pick<Envelope, "holdUntil"> }): number =>
+  Math.max(arrived, envelope.holdUntil ?? 0);
+
 export interface ProgressNote {
   readonly id: string;
   readonly warned: boolean;
