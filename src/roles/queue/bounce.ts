@@ -17,7 +17,7 @@ import {
 import { reportTo } from "#wire/verp.ts";
 import { DOUBLE } from "./dispatch.ts";
 import type { Entry, RecipientEntry } from "./entries.ts";
-import { actionFor, delayedOnes } from "./wishes.ts";
+import { actionFor, isDelayWanted } from "./wishes.ts";
 
 export interface Notice {
   readonly kind: Report["kind"];
@@ -42,10 +42,10 @@ export function finalNotice(entry: Entry, hostname: string): Notice | undefined 
 
 /** That a message waits still; undefined: nobody wants to know. `late`: the time that its sender had set (BY) is over. */
 export function delayNotice(entry: Entry, late: boolean): Notice | undefined {
-  const { sender } = entry.envelope;
-  const delayed = delayedOnes(entry);
-  if (sender === "" || sender === DOUBLE || delayed.length === 0) return undefined;
-  const recipients = reported(entry, (each) => (delayed.includes(each) ? "delayed" : undefined));
+  const { envelope } = entry;
+  const { sender } = envelope;
+  const recipients = reported(entry, (each) => (isDelayWanted(each, envelope) ? "delayed" : undefined));
+  if (sender === "" || sender === DOUBLE || recipients.length === 0) return undefined;
   return {
     kind: "delayed",
     to: reportTo(sender),

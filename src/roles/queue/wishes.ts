@@ -27,11 +27,9 @@ export function warnedAt(entry: Entry): number {
   return deliverBy?.mode === "notify" ? deliverBy.time : bornAt(entry) + limits.queue.delayWarning;
 }
 
-/** Waiting recipients of whose delay the sender wants to hear; who did not say gets to know it when he is one of ours, and so not forged. */
-export const delayedOnes = ({ envelope, recipients }: Entry): readonly RecipientEntry[] =>
-  recipients.filter(
-    ({ state, notify }) => state === "waiting" && (notify?.includes("delay") ?? envelope.submitted),
-  );
+/** Whether the sender wants to hear that a recipient waits; who did not say gets to know it when he is one of ours, and so not forged. */
+export const isDelayWanted = ({ state, notify }: RecipientEntry, { submitted }: Entry["envelope"]): boolean =>
+  state === "waiting" && (notify?.includes("delay") ?? submitted);
 
 /** What the sender is to hear of a recipient in the end; undefined: nothing (RFC 3461 §5.2). */
 export function actionFor(
