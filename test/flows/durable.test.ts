@@ -1,10 +1,11 @@
 // What the kernel saw: the sync comes before the 250, and several messages share one (docs/queue.md Q1, I5, I6).
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import { need } from "../support/tools.ts";
 import { converse, eventually, World } from "../support/world.ts";
 
 const CALLS = "write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,sync_file_range";
@@ -54,10 +55,7 @@ const letter = (n: number) =>
   `EHLO c.test\r\nMAIL FROM:<x@far.test>\r\nRCPT TO:<ann@a.test>\r\nDATA\r\nSubject: ${n}\r\n\r\nx\r\n.\r\nQUIT\r\n`;
 
 test("every 250 is said behind a sync of the segment that holds the message; one sync serves several", async (context) => {
-  if (spawnSync("sh", ["-c", "command -v strace"]).status !== 0) {
-    assert.notEqual(process.env["CI"], "true", "CI lacks strace");
-    return context.skip("install strace to run this");
-  }
+  if (!need(context, "strace")) return;
   const world = await World.start(context);
   // Maildirs are synced by local, which is not traced; the queue alone is
   const calls = await traced(context, world, async () => {

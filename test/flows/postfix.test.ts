@@ -7,7 +7,7 @@ import test from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { loopbackClient, serveLoopback } from "#test/support/loopback.ts";
 import { World } from "../dialogs/smtp/world.ts";
-import { noPostfix, startPostfix } from "../support/postfix.ts";
+import { needPostfix, startPostfix } from "../support/postfix.ts";
 import { type Sequence, sequences } from "../support/sequences.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -113,9 +113,8 @@ async function transcripts(port: number): Promise<ReadonlyMap<string, string>> {
   return found;
 }
 
-test("smtpd answers as Postfix does, but for what the table of differences explains", {
-  skip: noPostfix() ?? false,
-}, async (context) => {
+test("smtpd answers as Postfix does, but for what the table of differences explains", async (context) => {
+  if (!needPostfix(context)) return;
   const world = new World({ users: "ann@a.test" });
   const served = await serveLoopback(systemClock, (conn) => world.serve(conn, systemClock));
   context.after(() => served.stop());

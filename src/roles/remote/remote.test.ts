@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -21,6 +21,7 @@ import {
   world,
 } from "#test/support/remoteworld.ts";
 import { type Act, EHLO_OLD, EHLO_TLS, type Script } from "#test/support/smtpsink.ts";
+import { need } from "#test/support/tools.ts";
 import type { Zones } from "#test/support/zone.ts";
 
 const SMTP_SINK = "/usr/sbin/smtp-sink";
@@ -401,9 +402,8 @@ test("more recipients than a transaction takes are several transactions", async 
   assert.equal(sink.connections, 1);
 });
 
-test("Postfix's smtp-sink takes what we send", {
-  skip: !existsSync(SMTP_SINK) && "smtp-sink is not installed",
-}, async (context) => {
+test("Postfix's smtp-sink takes what we send", async (context) => {
+  if (!need(context, SMTP_SINK)) return;
   const port = await freePort();
   const directory = mkdtempSync(path.join(tmpdir(), "kenro-sink-"));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
