@@ -297,7 +297,12 @@ async function main(): Promise<void> {
   } catch (thrown) {
     code = explain(thrown);
   }
+  await Promise.all([printed(process.stdout), printed(process.stderr)]);
   process.exit(code);
 }
+
+/** What was printed has left: a pipe that is read slowly takes it bit by bit, and what waits would be lost with the process. */
+const printed = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => void stream.write("", () => resolve()));
 
 await main();

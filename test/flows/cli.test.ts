@@ -10,6 +10,7 @@ import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { Caller } from "#talk/caller.ts";
 import { reload } from "#talk/control.ts";
+import { sessionRecord } from "#test/support/sessionrecord.ts";
 import { formatTai64n } from "#wire/tai64.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -320,4 +321,23 @@ test("start runs in the foreground, once; status, reload, user and stop reach it
   assert.equal(await ended, 0);
   assert.match(kenro(["log", ...at]).out, / auth ready\n(?:.*\n)*.* logger stopping\n$/);
   assert.equal(kenro(["stop", ...at]).code, 1);
+});
+
+test("long output arrives whole, however late it is read", async (context) => {
+  const directory = made(context);
+  const sessions = path.join(directory, "ledger/sessions");
+  fs.mkdirSync(sessions, { recursive: true });
+  const counts = { messages: 1, accepted: 1, unknown: 0, traps: 0, refusals: 0, refused: [], ms: 5 };
+  const more = { ...counts, time: "", confirmed: true, domain: "", verdict: "accepted" };
+  const lines = Array.from({ length: 3000 }, (_, n) => sessionRecord({ ...more, id: `s${n}` }));
+  fs.writeFileSync(path.join(sessions, "2026-01-01.0001.jsonl"), `${lines.join("\n")}\n`);
+  const command = ["policy", "sessions", "--json", "--last", "5000", "--dir", directory];
+  const child = spawn(executable, command, { stdio: ["ignore", "pipe", "inherit"] });
+  // the reader of a pipe may have other things to do first
+  child.stdout.pause();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const parts: Buffer[] = [];
+  for await (const part of child.stdout) parts.push(part as Buffer);
+  const listed = JSON.parse(Buffer.concat(parts).toString()) as readonly { readonly id: string }[];
+  assert.deepEqual([listed.length, listed[0]?.id, listed.at(-1)?.id], [3000, "s0", "s2999"]);
 });
