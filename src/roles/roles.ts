@@ -32,8 +32,8 @@ export interface RoleRow {
   readonly threads: number;
   /** Open files (prlimit). */
   readonly files: number;
-  /** V8 collects garbage early (where new objects are made after 2 MiB, of all others when there is a third more). It does not see how large the
-   * buffers are that its small objects hold, and strangers can make us fill many. */
+  /** V8 collects garbage early and at once: new objects live in 2 MiB, and no thread of the collector falls behind when attackers take all the
+   * CPU. Of the buffers that its small objects hold it knows little: sys/garbage.ts. */
   readonly tidy?: boolean;
 }
 

@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { type Clock, systemClock, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
+import { received } from "./garbage.ts";
 import { linger } from "./linger.ts";
 import type { ServerTls } from "./tls.ts";
 
@@ -181,6 +182,7 @@ export class Conn implements Stream {
   /** For the listeners below. */
   static readonly heard = {
     data: (conn: Conn, chunk: Buffer): void => {
+      received(chunk.length);
       conn.#takeShare(chunk.length);
       const waiting = conn.#waiting;
       if (waiting) return conn.#settle(waiting, chunk);

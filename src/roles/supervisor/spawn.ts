@@ -28,7 +28,7 @@ export function spawner(
     node: process.execPath,
     nodeArguments: [
       "--disable-warning=ExperimentalWarning",
-      ...(row.tidy ? ["--optimize-for-size", "--max-semi-space-size=2"] : []),
+      ...(row.tidy ? ["--single-threaded-gc", "--max-semi-space-size=2"] : []),
       ...(row.syncs ? [] : permissions(inside(row.reads), inside(row.writes))),
       ...(row.workers && !row.syncs ? ["--allow-worker"] : []),
       BOOT,
