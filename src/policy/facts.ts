@@ -181,9 +181,13 @@ export class ClientFacts {
 
   /** A program on this machine: it needs no DNS to be known. */
   get isOurselves(): boolean {
+    return this.#isOurselves();
+  }
+
+  readonly #isOurselves = once((): boolean => {
     const { addresses } = this.world.server;
     return this.address.startsWith("127.") || [...addresses].some((own) => sameAddress(own, this.address));
-  }
+  });
 
   /** Reverse DNS, confirmed. */
   readonly name = once((): Promise<ClientName> => {

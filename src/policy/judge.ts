@@ -108,8 +108,9 @@ export class Judge {
     this.#options = options;
     this.#client = new ClientFacts(options.world, address);
     void this.#client.name();
+    if (this.#client.isOurselves) return;
     void this.#client.memory();
-    if (!this.#client.isOurselves) void this.#client.listings();
+    void this.#client.listings();
   }
 
   /** A program on this machine. */
@@ -242,7 +243,7 @@ export class Judge {
 
   async #judge<S extends Stage>(stage: S, facts: FactsOf[S], before: readonly Outcome[]): Promise<Outcome> {
     const { all = false, modes, thresholds } = this.#options;
-    const allowed = this.#allowed;
+    const isSpared = this.#sparing();
     const earlier = before.flatMap((outcome) => outcome.reasons);
     const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
     const tally = new Tally();
@@ -253,7 +254,8 @@ export class Judge {
       const mode = modes.get(each.id) ?? each.mode;
       if (mode === "off") continue;
       const sofar = { points: points + tally.points, reasons: [...earlier, ...tally.reasons], thresholds };
-      tally.take(each.id, mode, await this.#ask(each, facts, sofar, allowed));
+      const asked = this.#ask(each, facts, sofar, isSpared);
+      tally.take(each.id, mode, asked instanceof Promise ? await asked : asked);
       if (tally.decision && !all) break;
     }
     const { records, decision, reasons, slow } = tally;
@@ -270,29 +272,57 @@ export class Judge {
     return [...ours.slice(0, at), ...theirs, ...ours.slice(at)];
   }
 
-  /** What a rule says. One that fails, or that the world keeps waiting, says nothing: mail is never refused for our own trouble. */
-  async #ask<S extends Stage>(
+  /** What a rule says. One that fails, or that the world keeps waiting, says nothing: mail is never refused for our own trouble. No
+   * promise when the rule needs none: most do not. */
+  #ask<S extends Stage>(
     rule: Rule<S>,
     facts: FactsOf[S],
     sofar: SoFar,
-    allowed: boolean,
-  ): Promise<Asked> {
+    isSpared: IsSpared,
+  ): Asked | Promise<Asked> {
+    const settle = (isSo: boolean) => (isSo ? skipped : this.#run(rule, facts, sofar));
+    const spared = isSpared(rule);
+    if (!(spared instanceof Promise)) return settle(spared);
+    return spared.then(settle, (thrown: unknown) => this.#failed(rule, thrown));
+  }
+
+  #run<S extends Stage>(rule: Rule<S>, facts: FactsOf[S], sofar: SoFar): Asked | Promise<Asked> {
     const { clock } = this.#options.world;
     const began = clock.monotonic();
-    const asked = (said: Asked["said"]): Asked => ({ said, ms: Math.round(clock.monotonic() - began) });
     try {
-      if (await this.#isSpared(rule, allowed)) return asked("skipped");
       const said = rule.judge(facts, sofar);
-      const verdict =
-        said instanceof Promise
-          ? await within(clock, limits.policy.rule, said, () => "failed" as const)
-          : said;
-      if (verdict === "failed") this.#options.trouble(`Rule ${rule.id} took too long and was skipped`);
-      return asked(verdict);
+      if (!(said instanceof Promise)) return { said, ms: 0 };
+      const slow = (): Asked["said"] => {
+        this.#options.trouble(`Rule ${rule.id} took too long and was skipped`);
+        return "failed";
+      };
+      return within(clock, limits.policy.rule, said, slow).then(
+        (verdict) => ({ said: verdict, ms: Math.round(clock.monotonic() - began) }),
+        (thrown: unknown) => this.#failed(rule, thrown),
+      );
     } catch (thrown) {
-      this.#options.trouble(`Rule ${rule.id} failed and was skipped: ${messageOf(thrown)}`);
-      return asked("failed");
+      return this.#failed(rule, thrown);
     }
+  }
+
+  #failed({ id }: Pick<Rule, "id">, thrown: unknown): Asked {
+    this.#options.trouble(`Rule ${id} failed and was skipped: ${messageOf(thrown)}`);
+    return { said: "failed", ms: 0 };
+  }
+
+  /** Whom the rules of one stage leave alone: found out once for all that leave the same ones alone. */
+  #sparing(): IsSpared {
+    const allowed = this.#allowed;
+    const known = new Map<string, boolean>();
+    return (rule) => {
+      const whom = rule.structural ? `structural ${rule.spares}` : rule.spares;
+      const before = known.get(whom);
+      if (before !== undefined) return before;
+      return this.#isSpared(rule, allowed).then((spared) => {
+        known.set(whom, spared);
+        return spared;
+      });
+    };
   }
 
   async #isSpared(
@@ -310,10 +340,14 @@ export class Judge {
   }
 }
 
+type IsSpared = (rule: Pick<Rule, "spares" | "structural">) => boolean | Promise<boolean>;
+
 interface Asked {
   readonly said: Verdict | "skipped" | "failed";
   readonly ms: number;
 }
+
+const skipped: Asked = { said: "skipped", ms: 0 };
 
 /** What the rules of one stage have said. */
 class Tally {

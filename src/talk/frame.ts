@@ -27,16 +27,22 @@ export interface LinkEvents {
 /** One frame as bytes. */
 export function formatFrame(kind: number, stream: number, payload: Buffer | string = ""): Buffer {
   const size = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
-  const bytes = Buffer.allocUnsafe(4 + 5 + size);
-  bytes.writeUInt32BE(5 + size, 0);
-  bytes[4] = kind;
-  bytes.writeUInt32BE(stream, 5);
+  const bytes = formatHead(kind, stream, size, size);
   if (typeof payload === "string") bytes.write(payload, HEADER);
   else payload.copy(bytes, HEADER);
   return bytes;
 }
 
 /** Cuts a byte stream into frames; tells the first thing that is wrong and then stays silent. */
+/** What stands before a payload of `size` bytes, with `room` bytes behind it. */
+function formatHead(kind: number, stream: number, size: number, room = 0): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER + room);
+  bytes.writeUInt32BE(HEADER - 4 + size, 0);
+  bytes[4] = kind;
+  bytes.writeUInt32BE(stream, 5);
+  return bytes;
+}
+
 export class FrameReader {
   readonly #max: number;
   #kept: Buffer[] = [];
@@ -76,15 +82,18 @@ export class FrameReader {
   }
 }
 
-/** Body chunks at least this long are written as they are, behind their header, instead of being copied. */
-const COPY_BELOW = 4096;
+/** Frames of one turn leave as one buffer up to this size: to copy them costs less than a vector of them. Body chunks at least this long are not
+ * copied. */
+const COPIED = 32 * 1024;
 
 export class Link {
   readonly #socket: Socket;
   readonly #events: LinkEvents;
   readonly #reader: FrameReader;
   #greeted = false;
-  #corked = false;
+  /** Frames of this turn. */
+  #gathered: Buffer[] = [];
+  #size = 0;
   #reason: Trouble | undefined;
   #drained: (() => void)[] = [];
 
@@ -113,27 +122,18 @@ export class Link {
   /** Sends one frame; all frames of one turn leave in one write. False: wait for `drained` before sending much more. */
   send(kind: number, stream: number, payload: Buffer | string = ""): boolean {
     if (!this.open) return true;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
+    if (typeof payload === "string" || payload.length < COPIED)
+      this.#gather(formatFrame(kind, stream, payload));
+    else {
+      this.#gather(formatHead(kind, stream, payload.length));
+      this.#gather(payload);
     }
-    if (typeof payload === "string" || payload.length < COPY_BELOW) {
-      return this.#socket.write(formatFrame(kind, stream, payload));
-    }
-    const header = Buffer.allocUnsafe(HEADER);
-    header.writeUInt32BE(5 + payload.length, 0);
-    header[4] = kind;
-    header.writeUInt32BE(stream, 5);
-    this.#socket.write(header);
-    return this.#socket.write(payload);
+    return this.#socket.writableLength + this.#size < this.#socket.writableHighWaterMark;
   }
 
   /** Resolves when what was sent has left, or the link has closed. */
   drained(): Promise<void> {
+    this.#leave();
     if (!this.open || !this.#socket.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
@@ -155,6 +155,7 @@ export class Link {
 
   /** Ends the link after what was sent has left. */
   end(): void {
+    this.#leave();
     this.#socket.end();
   }
 
@@ -164,6 +165,28 @@ export class Link {
 
   unref(): void {
     this.#socket.unref();
+  }
+
+  #gather(bytes: Buffer): void {
+    if (this.#size === 0) setImmediate(() => this.#leave());
+    this.#gathered.push(bytes);
+    this.#size += bytes.length;
+  }
+
+  /** Everything gathered leaves now. */
+  #leave(): void {
+    const [gathered, size] = [this.#gathered, this.#size];
+    if (size === 0) return;
+    this.#gathered = [];
+    this.#size = 0;
+    const [only] = gathered;
+    if (only && gathered.length === 1) this.#socket.write(only);
+    else if (size <= COPIED) this.#socket.write(Buffer.concat(gathered, size));
+    else {
+      this.#socket.cork();
+      for (const bytes of gathered) this.#socket.write(bytes);
+      this.#socket.uncork();
+    }
   }
 
   #take(chunk: Buffer): void {

@@ -144,8 +144,9 @@ export class Intake {
   async finish(): Promise<Reply> {
     // a message without a blank line is all header
     if (this.#gatherer) this.#endHead({ bytes: this.#gatherer.everything(), rest: EMPTY });
-    await this.pour();
+    // before the last of it goes: of a small message the queue then hears in one write, and of one that is refused nothing
     await this.#judge();
+    await this.pour();
     const fields = await this.#examined();
     const injection = this.#injection;
     if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;

@@ -9,6 +9,8 @@ import { Judge, type JudgeOptions, judgingBy } from "#policy/judge.ts";
 import { openSiteRules, type SiteRules } from "#policy/site/rules.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
+import type { Disk } from "#sys/disk.ts";
+import { glancing } from "#sys/glance.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { Workshop } from "#sys/workshop.ts";
@@ -18,6 +20,8 @@ import { Remembered } from "#talk/remembered.ts";
 
 /** Below the data directory. */
 const RULES = "rules";
+
+const diskFor = (clock: Clock): Disk => glancing(quickDisk, clock, limits.rules.glance);
 
 export interface PolicyOptions {
   readonly clock: Clock;
@@ -32,7 +36,7 @@ export function siteRules(clock: Clock, log: Logger): SiteRules {
   const { time, memory } = limits.site;
   const workshop = new Workshop({ clock, time, memory });
   const trouble = (text: string) => log.event("trouble", { text });
-  return openSiteRules({ clock, disk: quickDisk, directory: RULES, workshop, trouble });
+  return openSiteRules({ clock, disk: diskFor(clock), directory: RULES, workshop, trouble });
 }
 
 /** Makes a judge for each client, as the slice says. */
@@ -52,7 +56,7 @@ export function judgesBy(
   });
   const world = openWorld({
     clock,
-    disk: quickDisk,
+    disk: diskFor(clock),
     directory: RULES,
     resolver,
     memory,

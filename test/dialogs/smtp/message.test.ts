@@ -91,12 +91,23 @@ test("a refused message is answered with the rule and the session, and is not qu
   const { client } = world.connect();
   await say(client, TO_DATA);
   assert.equal(await say(client, "Subject: x\r\n\r\n.\r\n"), "550 5.6.0 No From (header-from) [s1]\r\n");
+  // a small one: the queue has not even heard of it
+  assert.equal(world.messages.length, 0);
+  assert.match(world.events("smtp_judged")[0] ?? "", /session=s1 .*rule=header-from code=550 evidence=none/);
+  assert.equal(world.events("smtp_accept").length, 0);
+});
+
+test("of a large one that is refused in the end, the queue keeps nothing", async () => {
+  const { world } = judging(refusal);
+  const { client } = world.connect();
+  await say(client, TO_DATA);
+  const line = `${"x".repeat(70)}\r\n`;
+  await say(client, `Subject: x\r\n\r\n${line.repeat(1000)}`);
+  assert.match(await say(client, ".\r\n"), /^550 5\.6\.0 No From/);
   assert.deepEqual(
     world.messages.map(({ state }) => state),
     ["aborted"],
   );
-  assert.match(world.events("smtp_judged")[0] ?? "", /session=s1 .*rule=header-from code=550 evidence=none/);
-  assert.equal(world.events("smtp_accept").length, 0);
 });
 
 test("a message that is refused already is not judged", async () => {
