@@ -364,6 +364,12 @@ export const limits = {
     /** Notes of smtpd on their way; more are dropped and counted. */
     notes: 1000,
     note: 10 * second,
+    /** Of what became of messages: told together at most, on their way at most (more are not told), and gathered for so long. */
+    fates: 500,
+    fatesWaiting: 10_000,
+    fatesGather: 500,
+    /** An id of a session, or of a message. */
+    id: 64,
     /** Of a session record: recipients and refusals; characters of what a rule saw, and of a reply. */
     listed: 20,
     evidence: 300,

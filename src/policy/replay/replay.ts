@@ -2,6 +2,7 @@
 
 import { Judge, type JudgeOptions } from "../judge.ts";
 import { ruleIds } from "../stages.ts";
+import type { Remembered } from "./fate.ts";
 import type { SessionRecord } from "./record.ts";
 import { recordedWorld } from "./recorded.ts";
 
@@ -14,7 +15,7 @@ export interface Said {
 }
 
 export interface Change {
-  readonly session: SessionRecord;
+  readonly session: Remembered;
   readonly recipient: string;
   readonly before: Said;
   readonly after: Said;
@@ -24,8 +25,8 @@ export type ReplayOptions = Pick<JudgeOptions, "world" | "thresholds" | "modes" 
 
 const taken: Said = { kind: "taken", rule: "", evidence: "" };
 
-/** Whether a session is one for the rules: users are not judged. */
-export const isJudged = ({ user, stages }: SessionRecord): boolean => user === undefined && stages.length > 0;
+/** Whether a session is one for the rules. */
+export const isJudged = ({ stages }: SessionRecord): boolean => stages.length > 0;
 
 /** What the rules say of each recipient of a recorded session. */
 export async function replay(session: SessionRecord, options: ReplayOptions): Promise<readonly Said[]> {
@@ -65,7 +66,7 @@ export function recorded({ recipients, stages }: SessionRecord): readonly (Said 
 
 /** Recipients of whom `after` says something else than `before`; another rule that says the same is no change. */
 export function changes(
-  session: SessionRecord,
+  session: Remembered,
   before: readonly (Said | undefined)[],
   after: readonly Said[],
 ): readonly Change[] {

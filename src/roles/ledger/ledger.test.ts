@@ -4,6 +4,7 @@ import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { sessionLines } from "#store/ledger/sessions.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
 import { answerVerbs } from "#talk/answerer.ts";
@@ -43,7 +44,7 @@ async function open<D extends Disk = BrokenDisk>(
 
 const IP = "192.0.2.10";
 
-function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRecord {
+function session(changes: Partial<SessionRecord> = {}): SessionRecord {
   return {
     id: "s1",
     at: Date.UTC(2026, 0, 1),
@@ -68,7 +69,7 @@ function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRec
   };
 }
 
-const refusedBy = (rule: string, code = 550): Partial<recall.SessionRecord> => ({
+const refusedBy = (rule: string, code = 550): Partial<SessionRecord> => ({
   messages: 0,
   accepted: 0,
   verdict: code < 500 ? "deferred" : "refused",
@@ -335,7 +336,7 @@ test("all of it is there after a kill; the last moment may be missing", async ()
   assert.equal(again.ledger.greylist("192.0.2.0/24", "x@good.test", "ann@a.test").kind, "pass");
   assert.equal(again.ledger.greylist("198.51.100.0/24", "x@good.test", "ann@a.test").kind, "wait");
   for await (const { lines } of sessionLines(first.disk, "ledger/sessions"))
-    assert.equal((JSON.parse(lines[0] ?? "") as recall.SessionRecord).unknown, 8);
+    assert.equal((JSON.parse(lines[0] ?? "") as SessionRecord).unknown, 8);
 });
 
 async function answered(context: TestContext) {

@@ -5,7 +5,7 @@ import { limits } from "#base/limits.ts";
 import { addressBytes, firstBits, formatAddress } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import { Bans, LEDGER } from "./bans.ts";
 import { publicProviders } from "./providers.ts";

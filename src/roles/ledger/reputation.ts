@@ -1,7 +1,7 @@
 // Reputation: what sessions say about the subjects that took part in them, and how that fades. Pure: subjects in, subjects out.
 
 import { limits } from "#base/limits.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Subject, SubjectKind } from "./tables.ts";
 
 const { ledger } = limits;

@@ -4,8 +4,10 @@ import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
+import { FateTeller } from "#talk/fates.ts";
 import { whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
+import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
@@ -18,9 +20,18 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
   });
+  const fates = new FateTeller({
+    path: socketOf("ledger"),
+    clock,
+    trouble: (text) => log.event("trouble", { text }),
+  });
   const deliveries = await answerDeliveries(
     answers("queue"),
-    (delivery) => local.deliver(delivery),
+    async (delivery) => {
+      const delivered = await local.deliver(delivery);
+      for (const fate of fatesOf(delivery, delivered)) fates.tell(fate);
+      return delivered;
+    },
     (text) => log.event("peer_garbage", { text }),
   );
   log.event("ready");
@@ -33,6 +44,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
       log.event("stopping");
       await deliveries.finish();
       auth.close();
+      await fates.close();
     },
   };
 };

@@ -301,7 +301,7 @@ export class Intake {
   #accepted(id: string): void {
     const connection = this.#connection;
     const { sender, recipients, outside } = this.#transaction;
-    connection.witness?.message();
+    connection.witness?.message(id);
     // whoever our users write to may write to them
     if (outside.size > 0 && this.#submitted) connection.peers.wrote?.([...outside]);
     connection.messages++;

@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import type { Decision, StageRecord } from "#policy/judge.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import type { Connection } from "./state.ts";
 
@@ -17,6 +17,7 @@ export class Witness {
   readonly began: number;
   readonly #recipients: SessionRecord["recipients"][number][] = [];
   readonly #refused: SessionRecord["refused"][number][] = [];
+  readonly #mail: string[] = [];
   #sender = "";
   #refusals = 0;
   #hard = false;
@@ -52,8 +53,10 @@ export class Witness {
     put(this.#refused, () => ({ rule, code, from: this.#sender, to: cut(to, path) }));
   }
 
-  message(): void {
+  /** A message was taken. */
+  message(id: string): void {
     this.#messages++;
+    put(this.#mail, () => id);
   }
 
   /** What is told; undefined of a client that nobody judged, or that has no address. */
@@ -74,6 +77,7 @@ export class Witness {
       domain: who.domain.slice(0, domain),
       verdict: this.#verdict,
       messages: this.#messages,
+      mail: this.#mail,
       accepted: this.#accepted,
       unknown: this.#unknown,
       traps: this.#traps,
