@@ -390,5 +390,12 @@ export const limits = {
     guessesBan: 60,
     guessesBanNetwork: 240,
   },
+  rejects: {
+    /** Of a message, to know which one it is. */
+    header: 64 * KiB,
+    /** When all mailboxes are gone through: after the start, and then. */
+    first: 1 * minute,
+    every: 6 * hour,
+  },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;

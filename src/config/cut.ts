@@ -17,6 +17,7 @@ export function policySliceOf({ policy }: Config): PolicySlice {
     rejectScore: policy.reject_score,
     suspiciousScore: policy.suspicious_score,
     greetDelay: policy.greet_delay,
+    rejects: policy.rejects_time > 0,
   };
 }
 
@@ -62,7 +63,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     remoteConcurrency: queue.remote_concurrency,
     freeSpace: queue.free_space,
   }),
-  local: ({ log, hostname }) => ({ log: log.level, hostname }),
+  local: ({ log, hostname, policy }) => ({
+    log: log.level,
+    hostname,
+    rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+  }),
   remote: ({ log, hostname, remote, dns }) => ({
     log: log.level,
     hostname,

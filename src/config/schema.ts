@@ -154,6 +154,25 @@ export const sections = {
           "Addresses that nobody uses and nobody was ever given: who writes to one bought or guessed it. It is refused, and remembered.",
         seenBy: ["smtpd"],
       },
+      rejects_time: {
+        type: duration.pipe(z.int().max(366 * 86_400_000, "expected at most 366d")),
+        standard: "14d",
+        meaning:
+          "How long a message that was refused for its points only is kept in the folder Rejects of those it was for (docs/rejects.md). 0s: no such message is kept.",
+        seenBy: ["smtpd", "local"],
+      },
+      rejects_messages: {
+        type: count(1, 10_000),
+        standard: 100,
+        meaning: "How many of them a mailbox keeps at most; the oldest go first.",
+        seenBy: ["local"],
+      },
+      rejects_size: {
+        type: size.pipe(z.int().min(65_536, "expected at least 64K")),
+        standard: "32M",
+        meaning: "How much of the disk they may take in a mailbox.",
+        seenBy: ["local"],
+      },
       lists: {
         type: z.array(z.string()).max(limits.dnsbl.lists),
         standard: [],

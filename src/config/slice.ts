@@ -1,6 +1,6 @@
 // Slices: what each role is told of the configuration, and nothing more. The supervisor cuts them, the role reads its own.
 
-import { integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
 
 const logSlice = { log: oneOf("debug", "info") };
 
@@ -96,6 +96,8 @@ const policySlice = record({
   traps: list(text(320)),
   /** ms that a client waits for the greeting. */
   greetDelay: integer(0),
+  /** What is refused for its points goes into Rejects. */
+  rejects: flag,
 });
 
 export type PolicySlice = Shaped<typeof policySlice>;
@@ -159,7 +161,12 @@ export const queueSlice = record({
   freeSpace: integer(0),
 });
 
-export const localSlice = record({ ...logSlice, hostname: text(255) });
+export const localSlice = record({
+  ...logSlice,
+  hostname: text(255),
+  /** What a folder Rejects keeps: ms (0: nothing), messages, bytes. */
+  rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
+});
 
 export const remoteSlice = record({
   ...logSlice,

@@ -65,6 +65,8 @@ export interface Decision {
   readonly evidence: string;
   /** The connection is to end with it. */
   readonly now: boolean;
+  /** It may be a mistake: see docs/rejects.md. */
+  readonly plausible: boolean;
 }
 
 export interface RuleRecord {
@@ -345,7 +347,12 @@ class Tally {
         return;
       case "reject":
       case "defer":
-        this.decision ??= { rule, ...verdict, now: verdict.now === true };
+        this.decision ??= {
+          rule,
+          ...verdict,
+          now: verdict.now === true,
+          plausible: verdict.plausible === true,
+        };
     }
   }
 }

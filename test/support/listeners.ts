@@ -68,4 +68,5 @@ export const standardPolicy: PolicySlice = {
   rejectScore: 10,
   suspiciousScore: 7,
   greetDelay: 0,
+  rejects: false,
 };

@@ -9,10 +9,21 @@ import { whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
+import { RejectsKeeper } from "./rejects.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
   const auth = new Caller({ path: socketOf("auth"), clock });
+  let { rejects: bounds } = slice;
+  const rejects = new RejectsKeeper({
+    disk: quickDisk,
+    clock,
+    log,
+    hostname: slice.hostname,
+    bounds: () => bounds,
+    mail: "mail",
+  });
   const local = new Local({
+    rejects,
     disk: quickDisk,
     clock,
     log,
@@ -38,12 +49,14 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
   return {
     reload: (next) => {
       local.hostname = next.hostname;
+      bounds = next.rejects;
       log.event("reloaded");
     },
     stop: async () => {
       log.event("stopping");
       await deliveries.finish();
       auth.close();
+      rejects.close();
       await fates.close();
     },
   };

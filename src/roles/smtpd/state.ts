@@ -67,6 +67,8 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly checkers: readonly Checker[];
   /** ms that a client from outside waits for the greeting. */
   readonly greetDelay: number;
+  /** What is refused for its points goes into Rejects (docs/rejects.md). */
+  readonly rejects: boolean;
 }
 
 /** Who is served: the peer, or whom a proxy speaks for. */
@@ -115,7 +117,7 @@ export interface Account {
 }
 
 /** What a sender asks for, beside the transport of his message. */
-export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted">;
+export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted" | "rejected">;
 
 /** From MAIL to the end of the message, RSET, or the next EHLO. */
 export interface Transaction {
