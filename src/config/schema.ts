@@ -3,8 +3,7 @@
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
-import { ruleIds } from "./policyrules.ts";
-import { boundSettings, smtpRules } from "./rules.ts";
+import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import {
   count,
   duration,
@@ -17,10 +16,6 @@ import {
   type Setting,
   size,
 } from "./values.ts";
-
-const rule = z.union([z.enum(ruleIds), z.string().regex(/^site\/[A-Za-z0-9_-]+$/)], {
-  error: `expected a rule: ${ruleIds.join(", ")}, or "site/NAME"`,
-});
 
 export interface Section {
   readonly meaning: string;
@@ -105,23 +100,12 @@ export const sections = {
   policy: {
     meaning: "Which mail from other servers is refused while they are connected (docs/policy.md).",
     settings: {
-      observe: {
+      ...listenerPolicy,
+      defer_failed: {
         type: z.array(rule),
         standard: [],
-        meaning: "Rules that only write down what they would have refused.",
-        seenBy: ["smtpd"],
-      },
-      off: { type: z.array(rule), standard: [], meaning: "Rules that do not run.", seenBy: ["smtpd"] },
-      reject_score: {
-        type: count(1, 1000),
-        standard: 10,
-        meaning: "Points at which a session is refused.",
-        seenBy: ["smtpd"],
-      },
-      suspicious_score: {
-        type: count(1, 1000),
-        standard: 7,
-        meaning: "Points at which a session is asked to come again later (greylisting).",
+        meaning:
+          "Rules that put a client off (451) when they fail or take too long. All others are skipped then: mail is not refused for our own trouble.",
         seenBy: ["smtpd"],
       },
       greet_delay: {

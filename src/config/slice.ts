@@ -68,6 +68,13 @@ const smtpListener = record({
   networks: list(text(64)),
   /** PEM text of the authorities for client certificates; "": none are asked for. */
   clientCa: text(),
+  /** mx: what of the session rules may be otherwise here. */
+  rules: record({
+    observe: list(text(64)),
+    off: list(text(64)),
+    rejectScore: integer(1),
+    suspiciousScore: integer(1),
+  }),
   maxSize: integer(65_536),
   maxRecipients: integer(100),
   headerBytes: integer(65_536),
@@ -88,6 +95,7 @@ export type SmtpListener = Shaped<typeof smtpListener>;
 const policySlice = record({
   observe: list(text(64)),
   off: list(text(64)),
+  deferFailed: list(text(64)),
   rejectScore: integer(1),
   suspiciousScore: integer(1),
   spared: list(text(64)),

@@ -428,6 +428,24 @@ test("what takes too long or fails refuses no mail, and is told", async () => {
   assert.deepEqual(told, ["Rule hello-listed failed and was skipped: disk gone"]);
 });
 
+test("a rule that is to put clients off when it fails does so, and no other", async () => {
+  const told: string[] = [];
+  const given = options(
+    {
+      databases: {
+        get badhelo(): readonly string[] {
+          throw new Error("disk gone");
+        },
+      },
+    },
+    { trouble: (text) => told.push(text), deferring: new Set(["hello-listed"]) },
+  );
+  assert.equal(await verdict({}, given), "hello-listed 451 4.7.1");
+  assert.deepEqual(told, ["Rule hello-listed failed and puts clients off: disk gone"]);
+  const [, judged] = await judge({ to: ["a@a.test", "postmaster@a.test"] }, given);
+  assert.equal(judged, undefined, "who is put off may ask");
+});
+
 test("behind a refusal nothing more is looked up, unless all is to be explained", async () => {
   const resolver = new TableResolver(zones);
   await verdict({ helo: "1.2.3" }, options({ resolver }));

@@ -31,6 +31,7 @@ export function smtpListener(name: string, changes: Partial<SmtpListener> = {}):
     tls: "starttls",
     proxy: [],
     networks: [],
+    rules: { observe: [], off: [], rejectScore: 10, suspiciousScore: 7 },
     clientCa: "",
     bounds: boundsOf("smtp"),
     maxSize: 1_000_000,
@@ -62,6 +63,7 @@ export function gateListener(
 export const standardPolicy: PolicySlice = {
   observe: [],
   off: [],
+  deferFailed: [],
   spared: ["postmaster", "abuse"],
   lists: [],
   traps: [],

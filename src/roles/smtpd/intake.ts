@@ -66,12 +66,16 @@ export class Intake {
   #doubt: Reply | undefined;
 
   readonly #chunks: ChunkReader;
+  /** Bytes that it may have. */
+  readonly #most: number;
   readonly #take = (text: Buffer): void => this.take(text);
 
   constructor(connection: Connection, transaction: Transaction) {
     this.#connection = connection;
     this.#transaction = transaction;
     this.#chunks = new ChunkReader(transaction.wishes.body === "binarymime");
+    const { door, judge } = connection;
+    this.#most = Math.min(door.maxSize, judge?.dataBytes ?? door.maxSize);
     const { mimeDepth: depth, contentType } = limits.policy;
     this.#seen = connection.judge && { nesting: new Nesting({ depth, contentType }), facts: undefined };
   }
@@ -104,7 +108,7 @@ export class Intake {
   take(text: Buffer): void {
     if (this.#refusal) return;
     this.#size += text.length;
-    if (this.#size > this.#connection.door.maxSize) return this.refuse(replies.tooLarge);
+    if (this.#size > this.#most) return this.refuse(replies.tooLarge);
     if (this.#gatherer) this.#takeHead(this.#gatherer, text);
     else this.#gather(text);
   }

@@ -28,6 +28,8 @@ export type SessionJudge = Pick<
   | "unknown"
   | "message"
   | "relays"
+  | "greetDelay"
+  | "dataBytes"
   | "verifiedName"
   | "isOurselves"
   | "identity"
@@ -40,7 +42,7 @@ export interface Peers {
   login(question: Login): Promise<LoginAnswer>;
   begin(session: string, envelope: Envelope): Promise<Injection>;
   /** For a client whose mail is judged; tests may do without. */
-  judge?(address: string): SessionJudge;
+  judge?(address: string, listener: string): SessionJudge;
   /** How a stranger's session went, and to whom our users wrote; nobody waits for it. */
   note?(session: SessionRecord): void;
   wrote?(recipients: readonly string[]): void;
@@ -168,7 +170,7 @@ export function judgeFor(
   { door, peers }: Pick<Connection, "door" | "peers">,
   address: string,
 ): SessionJudge | undefined {
-  return door.class === "mx" ? peers.judge?.(address) : undefined;
+  return door.class === "mx" ? peers.judge?.(address, door.name) : undefined;
 }
 
 /** What a verb answers: a reply, and what happens next when it is not the next command. */

@@ -36,6 +36,8 @@ function judging(
   const judged: Judged[] = [];
   const judge: SessionJudge = {
     isOurselves: false,
+    greetDelay: () => 0,
+    dataBytes: undefined,
     early: () => {},
     hello: () => {},
     sender: () => {},
