@@ -345,6 +345,7 @@ export const limits = {
     passed: 50_000,
     bans: 10_000,
     correspondents: 100_000,
+    letters: 30_000,
     /** A key that is longer is kept as its hash. */
     key: 80,
     /** One record of the memory file. */
@@ -383,6 +384,8 @@ export const limits = {
     subjectLife: 90 * day,
     trapLife: 30 * day,
     passedLife: 36 * day,
+    /** How long it is known who has brought a message. */
+    letterLife: 30 * day,
     correspondentLife: 180 * day,
     /** Bans of our own last at most this long. */
     banMost: 1 * day,

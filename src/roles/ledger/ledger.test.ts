@@ -4,6 +4,7 @@ import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
+import type { Fate } from "#policy/replay/fate.ts";
 import type { SessionRecord } from "#policy/replay/record.ts";
 import { sessionLines } from "#store/ledger/sessions.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
@@ -337,6 +338,46 @@ test("all of it is there after a kill; the last moment may be missing", async ()
   assert.equal(again.ledger.greylist("198.51.100.0/24", "x@good.test", "ann@a.test").kind, "wait");
   for await (const { lines } of sessionLines(first.disk, "ledger/sessions"))
     assert.equal((JSON.parse(lines[0] ?? "") as SessionRecord).unknown, 8);
+});
+
+test("who brings what people throw into Junk does not become known for it; out of Junk it counts again", async () => {
+  const { ledger, clock, disk } = await open();
+  const bring = async (mail: string, ip = IP) => {
+    ledger.note(session({ ip, mail: [mail], domain: "good.test" }));
+    await clock.advance(HOUR);
+  };
+  const fate = (mail: string, word: Fate["fate"], of = 0) => ledger.became({ mail, of, fate: word });
+  for (let n = 0; n < 5; n++) await bring(`m-${n}`);
+  assert.equal(ledger.meet(IP).known, true);
+  fate("m-0", "delivered");
+  fate("m-9", "junked");
+  fate("m-0", "kept");
+  assert.equal(ledger.meet(IP).reputation, 5, "nothing of that says anything");
+  fate("m-0", "junked");
+  fate("m-0", "junked", 1);
+  // the same hour
+  fate("m-1", "junked");
+  assert.deepEqual([ledger.meet(IP).known, ledger.meet(IP).reputation], [false, 3]);
+  assert.deepEqual(ledger.regard("mail.good.test", true, "good.test"), { hello: 3, domain: 3 });
+  fate("m-1", "kept");
+  assert.equal(ledger.meet(IP).reputation, 3, "what did not count is not given back");
+  fate("m-0", "kept");
+  assert.equal(ledger.meet(IP).known, true);
+  await clock.advance(HOUR);
+  for (const mail of ["m-2", "m-3", "m-4"]) {
+    fate(mail, "junked");
+    await clock.advance(HOUR);
+  }
+  assert.equal(ledger.meet(IP).reputation, -1);
+  // who has brought what is known after a restart, for a month
+  await settle();
+  const again = await open(clock, disk.killed(1));
+  again.ledger.became({ mail: "m-4", of: 0, fate: "kept" });
+  assert.equal(again.ledger.meet(IP).reputation, 1);
+  await clock.advance(31 * DAY);
+  const before = again.ledger.meet(IP).reputation;
+  again.ledger.became({ mail: "m-3", of: 0, fate: "kept" });
+  assert.equal(again.ledger.meet(IP).reputation, before);
 });
 
 async function answered(context: TestContext) {

@@ -40,10 +40,17 @@ export function smtpdVerbs(ledger: Ledger, sessions: Pick<SessionFiles, "add">):
 }
 
 /** What local and reader may tell. */
-export function mailVerbs(clock: Clock, sessions: Pick<SessionFiles, "add">): readonly Handled[] {
+export function mailVerbs(
+  ledger: Ledger,
+  sessions: Pick<SessionFiles, "add">,
+  clock: Clock,
+): readonly Handled[] {
   return [
     on(recall.became, ({ fates }) => {
-      for (const fate of fates) sessions.add(formatFate(fate, clock.now()));
+      for (const fate of fates) {
+        ledger.became(fate);
+        sessions.add(formatFate(fate, clock.now()));
+      }
       return {};
     }),
   ];
@@ -121,8 +128,8 @@ export const start: Start<"ledger"> = async ({ slice, clock, log, answers }) => 
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = [
     await answerVerbs(answers("smtpd"), smtpdVerbs(ledger, sessions), { trouble }),
-    await answerVerbs(answers("local"), mailVerbs(clock, sessions), { trouble }),
-    await answerVerbs(answers("reader"), mailVerbs(clock, sessions), { trouble }),
+    await answerVerbs(answers("local"), mailVerbs(ledger, sessions, clock), { trouble }),
+    await answerVerbs(answers("reader"), mailVerbs(ledger, sessions, clock), { trouble }),
     await answerVerbs(answers("control"), controlVerbs({ ledger, memory, clock, log }), { trouble }),
   ];
   log.event("ready");
