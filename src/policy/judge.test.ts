@@ -291,6 +291,12 @@ test("the ledger's word: bans, guesses, greylisting of the suspicious, and who i
   assert.equal(await verdict({}, options({ memory: wait })), "", "not suspicious");
   assert.equal(await verdict({}, options({ memory: wait, listings })), "greylist 451 4.7.1");
   assert.equal(await verdict({}, options({ memory: wait, listings, ...spf("pass") })), "greylist 451 4.7.1");
+  // suspicious for another reason, but on an allow list
+  const vouched = options(
+    { memory: wait, listings: async () => [{ zone: "wl.test", text: "", weight: -1 }] },
+    { thresholds: { reject: 10, suspicious: -1 } },
+  );
+  assert.equal(await verdict({}, vouched), "");
   assert.deepEqual(asked, [
     ["192.0.2.0/24", "x@good.test", "ann@a.test"],
     ["good.test", "x@good.test", "ann@a.test"],

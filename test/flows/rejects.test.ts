@@ -87,7 +87,8 @@ test("a message refused for its points lies in Rejects until it comes through; m
   // each of them counts once in the records
   const list = await converse(
     world.port(143),
-    "a LOGIN bob@a.test secret-pw\r\nb STATUS Rejects (MESSAGES)\r\nc LOGOUT\r\n",
+    'a LOGIN bob@a.test secret-pw\r\nb STATUS Rejects (MESSAGES)\r\nb LSUB "" *\r\nc LOGOUT\r\n',
   );
+  assert.match(list, /^\* LSUB \(\) "\/" "?Rejects"?\r$/m);
   assert.match(list, /^\* STATUS "?Rejects"? \(MESSAGES 1\)/m);
 });

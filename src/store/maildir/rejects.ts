@@ -5,9 +5,11 @@
 import type { Disk } from "#sys/disk.ts";
 import { IDENTITY } from "#wire/message/identity.ts";
 import { type LetterBody, Mailbox } from "./deliver.ts";
+import { Tree } from "./tree.ts";
 
-/** In the Maildir. */
-export const REJECTS = ".Rejects";
+/** As people see it, and as it is called in the Maildir. */
+const NAMED = "Rejects";
+export const REJECTS = `.${NAMED}`;
 
 /** What is kept in one mailbox. */
 export interface RejectsBounds {
@@ -46,6 +48,7 @@ export interface RejectsOptions {
 
 export class Rejects {
   readonly #disk: Disk;
+  readonly #maildir: string;
   readonly #at: string;
   readonly #host: string;
   readonly #mailbox: Mailbox;
@@ -56,6 +59,7 @@ export class Rejects {
 
   constructor({ disk, maildir, host }: RejectsOptions) {
     this.#disk = disk;
+    this.#maildir = maildir;
     this.#at = `${maildir}/${REJECTS}`;
     this.#host = host;
     this.#mailbox = new Mailbox(disk, this.#at);
@@ -69,6 +73,7 @@ export class Rejects {
       if (kept.some(({ identity }) => identity === letter.identity)) return "there";
       const base = `${Math.floor(letter.arrived / 1000)}.R${letter.identity}.${this.#host}`;
       this.#empty = false;
+      await this.#announce(now);
       // a delivery that a person has removed since is not made again
       const { again } = await this.#mailbox.deliver(
         { base, head: letter.head, body: letter.body },
@@ -109,6 +114,13 @@ export class Rejects {
       // whoever asked for it is told
     });
     return result;
+  }
+
+  /** Many clients show only folders that are subscribed. A person who does not want to see it is not asked again. */
+  async #announce(now: number): Promise<void> {
+    if (await this.#disk.stat(`${this.#at}/cur`)) return;
+    await this.#disk.makeDirectory(this.#maildir, 0o700);
+    await new Tree(this.#disk, this.#maildir, () => now).subscribe(NAMED, true);
   }
 
   async #prune({ time, messages, size }: RejectsBounds, now: number): Promise<void> {
