@@ -75,6 +75,26 @@ test("who speaks while it waits speaks too early", async () => {
   assert.match(await say(client, TO_DATA), /^220 .*\(early-talker\)/s);
 });
 
+test("what RELAYCLIENT says is put behind every recipient", async () => {
+  for (const [relayClient, wanted] of [
+    ["", ["ann@example.test", "x@far.test"]],
+    [".relay.test", ["ann@example.test.relay.test", "x@far.test.relay.test"]],
+    ["@fix.test", ['"ann@example.test"@fix.test', '"x@far.test"@fix.test']],
+  ] as const) {
+    const world = site({ variables: { RELAYCLIENT: relayClient } });
+    const { client } = world.connect();
+    for (const line of ["EHLO c.test", "MAIL FROM:<b@far.test>", "RCPT TO:<ann@example.test>"])
+      await say(client, `${line}\r\n`);
+    assert.match(await say(client, "RCPT TO:<x@far.test>\r\n"), /^250 /);
+    await say(client, "DATA\r\n");
+    assert.match(await say(client, "Subject: x\r\n\r\nx\r\n.\r\n"), /^250 2\.0\.0/);
+    assert.deepEqual(
+      world.messages[0]?.envelope.recipients.map(({ address }) => address),
+      wanted,
+    );
+  }
+});
+
 test("DATABYTES makes the largest message smaller, never larger", async () => {
   const message = `From: b@far.test\r\nDate: x\r\n\r\n${"x".repeat(500)}\r\n.\r\n`;
   for (const [dataBytes, wanted] of [
