@@ -16,7 +16,7 @@ import { FakeClock, settle } from "#test/support/clock.ts";
 import { temporaryDirectory } from "#test/support/temporary.ts";
 import { banKey } from "./bans.ts";
 import { networkOf } from "./ledger.ts";
-import { controlVerbs, openLedger, smtpdVerbs } from "./main.ts";
+import { controlVerbs, mailVerbs, openLedger, smtpdVerbs } from "./main.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -389,6 +389,7 @@ async function answered(context: TestContext) {
     Object.entries({
       smtpd: smtpdVerbs(ledger, sessions),
       control: controlVerbs({ ledger, memory, clock, log }),
+      local: mailVerbs(ledger, sessions, clock),
     }).map(async ([peer, verbs]) => {
       const socket = path.join(at, `${peer}.sock`);
       const answering = await answerVerbs(socket, verbs, { trouble });
@@ -400,7 +401,7 @@ async function answered(context: TestContext) {
       return caller;
     }),
   );
-  return { ...opened, smtpd: made[0] as Caller, control: made[1] as Caller };
+  return { ...opened, smtpd: made[0] as Caller, control: made[1] as Caller, local: made[2] as Caller };
 }
 
 test("smtpd and the command line ask what is theirs, and nothing else", async (context) => {
@@ -436,6 +437,32 @@ test("smtpd and the command line ask what is theirs, and nothing else", async (c
   assert.notEqual((await control.ask(recall.banAdd, { ...ban, client: "x" })).problem, "");
   await assert.rejects(smtpd.ask(recall.banAdd, ban), { name: "Trouble" });
   await assert.rejects(control.ask(recall.meet, { address: IP }), { name: "Trouble" });
+});
+
+test("what became of mail stands behind the session that brought it, which says whether our users write to its sender", async (context) => {
+  const { smtpd, local, clock, disk } = await answered(context);
+  await smtpd.ask(recall.note, session({ mail: ["m-1"] }));
+  await smtpd.ask(recall.wrote, { recipients: ["x@good.test"] });
+  await smtpd.ask(recall.note, session({ mail: ["m-2"] }));
+  await smtpd.ask(recall.note, session({ sender: "", mail: ["m-3"] }));
+  const fates: readonly Fate[] = [
+    { mail: "m-1", of: 0, fate: "delivered" },
+    { mail: "m-1", of: 0, fate: "junked" },
+  ];
+  await local.ask(recall.became, { fates });
+  await clock.advance(limits.ledger.gather);
+  await settle();
+  const all: string[] = [];
+  for await (const { lines } of sessionLines(disk, "ledger/sessions")) all.push(...lines);
+  assert.deepEqual(
+    all.slice(0, 3).map((line) => (JSON.parse(line) as SessionRecord).correspondent),
+    [undefined, true, undefined],
+  );
+  assert.deepEqual(
+    all.slice(3).map((line) => JSON.parse(line) as unknown),
+    fates.map((fate) => ({ ...fate, at: clock.now() - limits.ledger.gather })),
+  );
+  await assert.rejects(local.ask(recall.meet, { address: IP }), { name: "Trouble" });
 });
 
 test("networks are /24 and /64", () => {

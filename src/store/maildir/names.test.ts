@@ -26,9 +26,18 @@ test("originOf() knows deliveries, their copies and the copies of those, and not
 });
 
 test("Junk and Trash are known by their names, wherever clients put them", () => {
-  for (const name of ["Junk", "SPAM", "Junk E-mail", "INBOX/Junk", "inbox/spam", "Junk/2026"])
+  for (const name of [
+    "Junk",
+    "SPAM",
+    "Junk E-mail",
+    "INBOX/Junk",
+    "inbox/spam",
+    "Junk/2026",
+    "迷惑メール",
+    "Courrier inde\u0301sirable",
+  ])
     assert.ok(isJunk(name) && !isTrash(name), name);
   for (const name of ["INBOX", "Junkyard", "Work/Junk", "", "INBOX/"]) assert.ok(!isJunk(name), name);
-  for (const name of ["Trash", "INBOX/Trash", "Deleted Items"])
+  for (const name of ["Trash", "INBOX/Trash", "Deleted Items", "Papierkorb"])
     assert.ok(isTrash(name) && !isJunk(name), name);
 });
