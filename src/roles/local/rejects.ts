@@ -3,7 +3,7 @@
 
 import type { Clock, Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { messageOf } from "#base/problem.ts";
+import { codeOf, messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { fileHost, type LetterBody } from "#store/maildir/deliver.ts";
 import { REJECTS, Rejects, type RejectsBounds } from "#store/maildir/rejects.ts";
@@ -76,16 +76,39 @@ export class RejectsKeeper {
     }
   }
 
-  /** Goes through all mailboxes; what is too old goes. Rejects when the disk refuses. */
+  /** Goes through all mailboxes; what is too old goes. What cannot be used is told and left. Never rejects. */
   async sweep(): Promise<void> {
-    const { disk, mail, bounds, clock } = this.#options;
-    for (const domain of await disk.list(mail)) {
-      for (const local of await disk.list(`${mail}/${domain}`)) {
-        const maildir = `${mail}/${domain}/${local}/Maildir`;
+    const { mail, bounds, clock } = this.#options;
+    for (const domain of await this.#list(mail)) {
+      for (const local of await this.#list(`${mail}/${domain}`)) {
         if (this.#closed || bounds().time === 0) return;
-        if (await disk.stat(`${maildir}/${REJECTS}`))
-          await this.#folder(maildir).prune(bounds(), clock.now());
+        const maildir = `${mail}/${domain}/${local}/Maildir`;
+        await this.#attempt(async () => {
+          const found = await this.#options.disk.stat(`${maildir}/${REJECTS}`);
+          if (found?.directory) await this.#folder(maildir).prune(bounds(), clock.now());
+        });
       }
+    }
+  }
+
+  /** The directories in a directory. */
+  async #list(at: string): Promise<readonly string[]> {
+    const { disk } = this.#options;
+    const found: string[] = [];
+    await this.#attempt(async () => {
+      for (const name of await disk.list(at))
+        if ((await disk.stat(`${at}/${name}`))?.directory) found.push(name);
+    });
+    return found;
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      // a file where a Maildir would be is somebody else's
+      if (codeOf(thrown) === "ENOTDIR") return;
+      this.#options.log.event("trouble", { text: `Cannot clear Rejects: ${messageOf(thrown)}` });
     }
   }
 
@@ -96,13 +119,9 @@ export class RejectsKeeper {
 
   #soon(ms: number): void {
     this.#timer = this.#options.clock.after(ms, () => {
-      this.sweep()
-        .catch((thrown: unknown) =>
-          this.#options.log.event("trouble", { text: `Cannot clear Rejects: ${messageOf(thrown)}` }),
-        )
-        .finally(() => {
-          if (!this.#closed) this.#soon(limits.rejects.every);
-        });
+      void this.sweep().then(() => {
+        if (!this.#closed) this.#soon(limits.rejects.every);
+      });
     });
   }
 
