@@ -94,7 +94,7 @@ export function changeLines(all: readonly Change[], most = 50): readonly string[
       [
         formatTime(session.at),
         session.ip,
-        `<${session.sender}>`,
+        `<${senderOf(session, recipient)}>`,
         recipient,
         wantedText(session),
         words(before),
@@ -111,6 +111,10 @@ export function changeLines(all: readonly Change[], most = 50): readonly string[
   return more > 0 ? [...lines, `… and ${more} more`] : lines;
 }
 
+/** Of the transaction in which a recipient was named first. */
+const senderOf = ({ sender, recipients }: Remembered, recipient: string): string =>
+  recipients.find(({ address }) => address === recipient)?.from ?? sender;
+
 const wantedText = ({ wanted }: Remembered): string => (wanted === undefined ? "?" : wanted ? "yes" : "no");
 
 const words = ({ kind, rule }: Said): string => (rule === "" ? kind : `${kind} (${rule})`);
@@ -122,7 +126,7 @@ export const shownChange = ({ session, recipient, before, after }: Change) => ({
   ip: session.ip,
   name: session.name ?? null,
   hello: session.hello,
-  sender: session.sender,
+  sender: senderOf(session, recipient),
   recipient,
   wanted: session.wanted ?? null,
   before,

@@ -111,7 +111,8 @@ function show(session: SessionRecord, whole: boolean): void {
     print(harmless(`    ${code} ${rule}: from <${whose}> to <${to}>`));
   if (!whole) return;
   print(harmless(`    sender: <${sender}>`));
-  for (const { address, reply } of recipients) print(harmless(`    <${address}>: ${reply}`));
+  for (const { address, reply, from: other } of recipients)
+    print(harmless(`    <${address}>${other === undefined ? "" : ` from <${other}>`}: ${reply}`));
   const rows = session.stages
     .flatMap(({ rules }) => rules)
     .map(({ rule, mode, verdict: word, evidence, ms: took }) =>

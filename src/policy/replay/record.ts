@@ -40,8 +40,9 @@ export const sessionRecordShape = record({
   confirmed: flag,
   /** Of the last transaction, "" for the null sender. */
   sender: path,
-  /** The first ones, with the reply to RCPT as the client got it: "550 5.7.1 … (hello-listed) […]". */
-  recipients: list(record({ address: path, reply: text(replyText) }), listed),
+  /** The first ones, with the reply to RCPT as the client got it: "550 5.7.1 … (hello-listed) […]"; `from`: of an earlier transaction whose sender was
+   * another one. */
+  recipients: list(record({ address: path, reply: text(replyText), from: optional(path) }), listed),
   /** The sender's domain when SPF vouches for the client, else "". */
   domain: name,
   /** accepted: mail came; refused, deferred: a rule said so and none came; none: nothing of the kind. */

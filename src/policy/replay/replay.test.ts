@@ -72,6 +72,36 @@ test("what a change of rules would newly refuse is found, and what it would let 
   assert.deepEqual(await differences({ databases: { badhelo: ["nobody.test"] } }), []);
 });
 
+test("each recipient is judged with the sender of its own transaction", async () => {
+  const to = (address: string, from?: string) => ({
+    address,
+    reply: "250 2.1.5 OK",
+    ...(from ? { from } : {}),
+  });
+  const recipients = [
+    to("a@a.test", "x@one.test"),
+    to("b@a.test", "x@two.test"),
+    to("c@a.test"),
+    to("d@a.test"),
+  ];
+  const read = readSession(Buffer.from(sessionRecord({ recipients })));
+  assert.ok(read.ok);
+  const resolver = new TableResolver({});
+  const saidWith = async (badmailfrom: string) => {
+    const world = policyWorld({
+      clock: new FakeClock(),
+      resolver,
+      databases: { badmailfrom: [badmailfrom] },
+    });
+    return (await replay(read.value, { world, ...judging })).map(({ kind }) => kind);
+  };
+  assert.deepEqual(await saidWith("@one.test"), ["refused", "taken", "taken", "taken"]);
+  assert.deepEqual(await saidWith("@two.test"), ["taken", "refused", "taken", "taken"]);
+  assert.deepEqual(await saidWith("@shop.test"), ["taken", "taken", "refused", "refused"]);
+  assert.deepEqual(await saidWith("@none.test"), ["taken", "taken", "taken", "taken"]);
+  assert.deepEqual(resolver.asked, []);
+});
+
 test("records: what is missing is not guessed, what is wrong is told", async () => {
   const [first] = await all;
   assert.ok(first);

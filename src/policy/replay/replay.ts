@@ -30,6 +30,25 @@ export const isJudged = ({ stages }: SessionRecord): boolean => stages.length > 
 
 /** What the rules say of each recipient of a recorded session. */
 export async function replay(session: SessionRecord, options: ReplayOptions): Promise<readonly Said[]> {
+  const said: Said[] = [];
+  // one transaction after the other; their recipients stand together
+  for (let at = 0; at < session.recipients.length; at = said.length)
+    said.push(...(await replayed(transactionAt(session, at), options)));
+  return said;
+}
+
+/** The session with the recipients from one on who have the same sender. What the rules saw of a sender is on record for the last one only. */
+function transactionAt(session: SessionRecord, at: number): SessionRecord {
+  const { from } = session.recipients[at] ?? {};
+  const rest = session.recipients.slice(at);
+  const other = rest.findIndex((each) => each.from !== from);
+  const recipients = other < 0 ? rest : rest.slice(0, other);
+  if (from === undefined) return { ...session, recipients };
+  const stages = session.stages.filter(({ stage }) => stage === "connect" || stage === "hello");
+  return { ...session, sender: from, recipients, stages };
+}
+
+async function replayed(session: SessionRecord, options: ReplayOptions): Promise<readonly Said[]> {
   const { world, off, early } = recordedWorld(session, options.world);
   const modes = new Map([...options.modes, ...off]);
   // all rules: a pause of rule `guesses` must not be waited for

@@ -15,7 +15,7 @@ const TRAP = "recipient-trap";
 export class Witness {
   /** On the monotonic clock. */
   readonly began: number;
-  readonly #recipients: SessionRecord["recipients"][number][] = [];
+  readonly #recipients: (SessionRecord["recipients"][number] & { readonly from: string })[] = [];
   readonly #refused: SessionRecord["refused"][number][] = [];
   readonly #mail: string[] = [];
   #sender = "";
@@ -37,7 +37,8 @@ export class Witness {
   /** What was answered to a recipient. */
   recipient(address: string, reply: Pick<Reply, "code" | "wire">): void {
     if (reply.code < 400) this.#accepted++;
-    put(this.#recipients, () => ({ address: cut(address, path), reply: cut(reply.wire.trim(), told) }));
+    const from = this.#sender;
+    put(this.#recipients, () => ({ address: cut(address, path), reply: cut(reply.wire.trim(), told), from }));
   }
 
   /** A recipient does not exist. */
@@ -73,7 +74,9 @@ export class Witness {
       hello: who.hello.slice(0, domain),
       confirmed: who.confirmed,
       sender: this.#sender,
-      recipients: this.#recipients,
+      recipients: this.#recipients.map(({ from, ...each }) =>
+        from === this.#sender ? each : { ...each, from },
+      ),
       domain: who.domain.slice(0, domain),
       verdict: this.#verdict,
       messages: this.#messages,
