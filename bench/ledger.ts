@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { controlVerbs, openLedger, smtpdVerbs } from "#roles/ledger/main.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
@@ -22,7 +23,7 @@ const PEOPLE = 50_000;
 const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
 const any = () => Math.floor(Math.random() * PEOPLE);
 
-const sessionOf = (n: number): recall.SessionRecord => ({
+const sessionOf = (n: number): SessionRecord => ({
   time: new Date().toISOString(),
   id: `s${n}`,
   at: Date.now(),

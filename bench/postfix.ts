@@ -23,15 +23,17 @@ export function postfixProblem(): string | undefined {
   return undefined;
 }
 
-/** Starts it in an empty directory. Missing when it does not come up. */
-export async function startPostfix(directory: string): Promise<Server> {
+/** Starts it in an empty directory. `screened`: postscreen stands in front and refuses every client. Missing when it does not come up. */
+export async function startPostfix(directory: string, screened = false): Promise<Server> {
   fs.chmodSync(directory, 0o755);
   const port = await freePort();
   const at = (name: string) => path.join(directory, name);
   for (const name of ["etc", "queue", "data", "mail"]) fs.mkdirSync(at(name), { mode: 0o755 });
   const setting = (name: string) => settingOf(name) ?? "";
-  fs.writeFileSync(at("etc/main.cf"), mainCf(directory, setting));
-  fs.writeFileSync(at("etc/master.cf"), masterCf(port));
+  const screen = screened ? screenCf(directory) : "";
+  fs.writeFileSync(at("etc/main.cf"), mainCf(directory, setting) + screen);
+  fs.writeFileSync(at("etc/master.cf"), masterCf(port, screened));
+  fs.writeFileSync(at("etc/screened"), "0.0.0.0/0 reject\n");
   fs.writeFileSync(
     at("etc/mailboxes"),
     userNames.map((user) => `${user}@${DOMAIN} ${user}/Maildir/\n`).join(""),
@@ -53,7 +55,14 @@ export async function startPostfix(directory: string): Promise<Server> {
     await stop();
     throw new Missing(`Postfix did not start: ${fs.readFileSync(at("output"), "utf8")}`);
   }
-  return { name: "postfix", port, domain: DOMAIN, pid: child.pid ?? 0, maildirs, stop };
+  return {
+    name: screened ? "postscreen" : "postfix",
+    port,
+    domain: DOMAIN,
+    pid: child.pid ?? 0,
+    maildirs,
+    stop,
+  };
 }
 
 function settingOf(name: string): string | undefined {
@@ -121,7 +130,24 @@ default_transport = error:this server only measures
 default_process_limit = 150
 `;
 
-const masterCf = (port: number): string => `127.0.0.1:${port} inet n - n - - smtpd
+/** A refusal at RCPT, as the others give it; the shortest wait that there is before the greeting. */
+const screenCf = (directory: string): string => `postscreen_access_list = cidr:${directory}/etc/screened
+postscreen_blacklist_action = enforce
+postscreen_greet_wait = 1s
+postscreen_client_connection_count_limit = 0
+postscreen_pre_queue_limit = 500
+postscreen_cache_map =
+`;
+
+const frontCf = (port: number, screened: boolean): string =>
+  screened
+    ? `127.0.0.1:${port} inet n - n - 1 postscreen
+smtpd pass - - n - - smtpd
+dnsblog unix - - n - 0 dnsblog
+tlsproxy unix - - n - 0 tlsproxy`
+    : `127.0.0.1:${port} inet n - n - - smtpd`;
+
+const masterCf = (port: number, screened: boolean): string => `${frontCf(port, screened)}
 postlog unix-dgram n - n - 1 postlogd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup

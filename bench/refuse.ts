@@ -1,5 +1,6 @@
-// What it costs to refuse: sessions whose recipient does not exist (550), beside Postfix on the same machine, turn by turn in one run.
-// usage: node bench/refuse.ts [--sessions 4000] [--connections 20] [--rounds 3]
+// What it costs to refuse, turn by turn in one run on the same machine: sessions whose recipient does not exist (550), beside Postfix; and
+// sessions of clients that an access rule refuses (5xx at RCPT), beside Postfix's postscreen and ucspi-tcp's tcpserver with rblsmtpd.
+// usage: node bench/refuse.ts [--sessions 4000] [--connections 20] [--rounds 3] [unknown] [blocked]
 
 import fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,8 +11,10 @@ import { build, sendRefused } from "./load.ts";
 import { postfixProblem, startPostfix } from "./postfix.ts";
 import { cpuByName } from "./processes.ts";
 import { Missing, type Server } from "./server.ts";
+import { startTcpserver, tcpserverProblem } from "./tcpserver.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     sessions: { type: "string", default: "4000" },
     connections: { type: "string", default: "20" },
@@ -59,21 +62,57 @@ function tell(server: Server, measured: Measured): void {
   console.log(`| ${server.name} | ${measured.rate.toFixed(0)} | ${total(measured).toFixed(3)} | ${shares} |`);
 }
 
-async function run(): Promise<void> {
-  const generator = build(directoryFor("load"));
-  const problem = postfixProblem();
-  if (problem) console.error(`${problem}; only Kenro is measured.`);
-  const servers = [
+const REFUSAL = "This server takes no mail from you";
+
+/** What is refused, and by whom beside Kenro. */
+const scenes = {
+  unknown: async () => [
     await started(startKenro, "kenro"),
-    ...(problem ? [] : [await started(startPostfix, "postfix")]),
-  ];
+    ...(await unless(postfixProblem(), startPostfix, "postfix")),
+  ],
+  blocked: async () => [
+    await started(startBlocking, "kenro"),
+    ...(await unless(postfixProblem(), (directory) => startPostfix(directory, true), "postscreen")),
+    ...(await unless(tcpserverProblem(), (directory) => startTcpserver(directory, REFUSAL), "tcpserver")),
+  ],
+} as const satisfies Record<string, () => Promise<readonly Server[]>>;
+
+type Scene = keyof typeof scenes;
+
+/** Kenro with the rule that the others have. */
+async function startBlocking(directory: string): Promise<Server> {
+  const server = await startKenro(directory);
+  fs.writeFileSync(path.join(directory, "rules/smtp.rules"), `:allow,RBLSMTPD="-${REFUSAL}"\n`);
+  return server;
+}
+
+async function unless(
+  problem: string | undefined,
+  begin: (directory: string) => Promise<Server>,
+  name: string,
+): Promise<readonly Server[]> {
+  if (problem === undefined) return [await started(begin, name)];
+  console.error(`${problem}; ${name} is not measured.`);
+  return [];
+}
+
+async function play(scene: Scene, generator: string): Promise<void> {
+  const servers = await scenes[scene]();
   // nobody measures a server that was started a second ago
   for (const server of servers) await measure(generator, server);
-  console.log("| server | sessions/s | CPU ms/session | of which |");
+  console.log(`\n${scene}\n\n| server | sessions/s | CPU ms/session | of which |`);
   console.log("|---|--:|--:|---|");
   for (let round = 0; round < Number(values.rounds); round++)
     for (const server of round % 2 === 0 ? servers : servers.toReversed())
       tell(server, await measure(generator, server));
+}
+
+async function run(): Promise<void> {
+  const wanted = positionals.length > 0 ? positionals : Object.keys(scenes);
+  const strange = wanted.find((each) => !Object.hasOwn(scenes, each));
+  if (strange !== undefined) throw new Missing(`There is no "${strange}": unknown, blocked`);
+  const generator = build(directoryFor("load"));
+  for (const scene of wanted) await play(scene as Scene, generator);
 }
 
 try {

@@ -349,6 +349,7 @@ export const limits = {
     passed: 50_000,
     bans: 10_000,
     correspondents: 100_000,
+    letters: 30_000,
     /** A key that is longer is kept as its hash. */
     key: 80,
     /** One record of the memory file. */
@@ -368,6 +369,12 @@ export const limits = {
     /** Notes of smtpd on their way; more are dropped and counted. */
     notes: 1000,
     note: 10 * second,
+    /** Of what became of messages: told together at most, on their way at most (more are not told), and gathered for so long. */
+    fates: 500,
+    fatesWaiting: 10_000,
+    fatesGather: 500,
+    /** An id of a session, or of a message. */
+    id: 64,
     /** Of a session record: recipients and refusals; characters of what a rule saw, and of a reply. */
     listed: 20,
     evidence: 300,
@@ -381,12 +388,21 @@ export const limits = {
     subjectLife: 90 * day,
     trapLife: 30 * day,
     passedLife: 36 * day,
+    /** How long it is known who has brought a message. */
+    letterLife: 30 * day,
     correspondentLife: 180 * day,
     /** Bans of our own last at most this long. */
     banMost: 1 * day,
     /** Guesses that get an address, or a network, banned. */
     guessesBan: 60,
     guessesBanNetwork: 240,
+  },
+  rejects: {
+    /** Of a message, to know which one it is. */
+    header: 64 * KiB,
+    /** When all mailboxes are gone through: after the start, and then. */
+    first: 1 * minute,
+    every: 6 * hour,
   },
   log: { line: 4096, size: 16 * MiB, files: 20, buffered: 1 * MiB },
 } as const;

@@ -9,7 +9,8 @@ import { loadConfig } from "#config/load.ts";
 import { forgetful } from "#policy/facts.ts";
 import type { FeedPlace, FeedPlaces } from "#policy/feeds/active.ts";
 import { judgingBy } from "#policy/judge.ts";
-import { readSession, type SessionRecord } from "#policy/replay/record.ts";
+import { Fates, isFateLine, type Remembered, withFate } from "#policy/replay/fate.ts";
+import { readSession } from "#policy/replay/record.ts";
 import { isJudged, type ReplayOptions } from "#policy/replay/replay.ts";
 import { openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
@@ -73,16 +74,24 @@ export function openSite(directory: string): Site {
 const fixed = (feeds: readonly FeedPlace[]): FeedPlaces => ({ places: async () => feeds });
 
 /** Sessions of the last days that the rules have judged, the oldest first. Lines that are no records are counted in `bad`. */
-export async function* recordedSessions(days: number, bad = { lines: 0 }): AsyncGenerator<SessionRecord> {
+export async function* recordedSessions(days: number, bad = { lines: 0 }): AsyncGenerator<Remembered> {
   const since = Date.now() - days * DAY;
+  const fates = new Fates();
+  // what became of mail is told after its session, perhaps days later
+  for await (const line of linesSince(since)) if (isFateLine(line) && !fates.take(line)) bad.lines++;
+  for await (const line of linesSince(since)) {
+    if (isFateLine(line)) continue;
+    const read = readSession(Buffer.from(line));
+    if (!read.ok) bad.lines++;
+    else if (read.value.at >= since && isJudged(read.value)) yield withFate(read.value, fates);
+  }
+}
+
+async function* linesSince(since: number): AsyncGenerator<string> {
   for (const file of sessionFiles(since)) {
     const input = fs.createReadStream(file);
-    for await (const line of readline.createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line === "") continue;
-      const read = readSession(Buffer.from(line));
-      if (!read.ok) bad.lines++;
-      else if (read.value.at >= since && isJudged(read.value)) yield read.value;
-    }
+    for await (const line of readline.createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }))
+      if (line !== "") yield line;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { parseDuration } from "#config/units.ts";
 import type { FeedPlace } from "#policy/feeds/active.ts";
-import type { SessionRecord } from "#policy/replay/record.ts";
+import type { Remembered } from "#policy/replay/fate.ts";
 import {
   type Change,
   changes,
@@ -52,7 +52,7 @@ export function withFeeds(site: Site, { before, after }: Feeds, days: number): P
   return over(days, (session) => compared(session, now, then));
 }
 
-async function compared(session: SessionRecord, now: ReplayOptions, then: ReplayOptions) {
+async function compared(session: Remembered, now: ReplayOptions, then: ReplayOptions) {
   const after = await replay(session, then);
   // nearly all: what came of it then would come of it again, so that nothing is lost
   if (recorded(session).every((each, at) => each?.kind === after[at]?.kind)) return [];
@@ -66,7 +66,7 @@ async function compared(session: SessionRecord, now: ReplayOptions, then: Replay
 
 async function over(
   days: number,
-  look: (session: SessionRecord) => Promise<readonly Change[]>,
+  look: (session: Remembered) => Promise<readonly Change[]>,
 ): Promise<Replayed> {
   const found: Change[] = [];
   const bad = { lines: 0 };
@@ -94,7 +94,7 @@ export function changeLines(all: readonly Change[], most = 50): readonly string[
       [
         formatTime(session.at),
         session.ip,
-        `<${session.sender}>`,
+        `<${senderOf(session, recipient)}>`,
         recipient,
         wantedText(session),
         words(before),
@@ -111,8 +111,11 @@ export function changeLines(all: readonly Change[], most = 50): readonly string[
   return more > 0 ? [...lines, `… and ${more} more`] : lines;
 }
 
-const wantedText = ({ wanted }: SessionRecord): string =>
-  wanted === undefined ? "?" : wanted ? "yes" : "no";
+/** Of the transaction in which a recipient was named first. */
+const senderOf = ({ sender, recipients }: Remembered, recipient: string): string =>
+  recipients.find(({ address }) => address === recipient)?.from ?? sender;
+
+const wantedText = ({ wanted }: Remembered): string => (wanted === undefined ? "?" : wanted ? "yes" : "no");
 
 const words = ({ kind, rule }: Said): string => (rule === "" ? kind : `${kind} (${rule})`);
 
@@ -123,7 +126,7 @@ export const shownChange = ({ session, recipient, before, after }: Change) => ({
   ip: session.ip,
   name: session.name ?? null,
   hello: session.hello,
-  sender: session.sender,
+  sender: senderOf(session, recipient),
   recipient,
   wanted: session.wanted ?? null,
   before,

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
-import { perClient, smtpRules } from "./rules.ts";
+import { listenerPolicy, perClient, smtpRules } from "./rules.ts";
 import { type BlockSetting, count, duration, endpoint, networks, place, type Setting } from "./values.ts";
 
 export interface Block {
@@ -39,7 +39,7 @@ function inherited<const S extends Readonly<Record<string, Setting>>>(settings: 
 export const blocks = {
   listener: {
     meaning:
-      "More listeners, each with rules of its own (docs/listeners.md). `class` says what it is: mx, submission and lan take mail, pop3 and imap let people read it.",
+      "More listeners, each with rules of its own. `class` says what it is: mx, submission and lan take mail, pop3 and imap let people read it.",
     example: [
       'name = "printers"',
       'class = "lan"',
@@ -103,6 +103,7 @@ export const blocks = {
       },
       ...inherited(perClient("smtpd, gate", limits.smtp), "[smtp] or [gate]"),
       ...inherited(smtpRules, "[smtp]"),
+      ...inherited(listenerPolicy, "[policy]"),
     },
   },
   content: {

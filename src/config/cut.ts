@@ -3,7 +3,7 @@
 import { authoritiesOf, certificatesOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
-import type { PolicySlice, SlicedRole, SliceOf } from "./slice.ts";
+import type { PolicySlice, SlicedRole, SliceOf, SmtpListener } from "./slice.ts";
 
 /** The session rules as smtpd and `kenro policy` take them. */
 export function policySliceOf({ policy }: Config): PolicySlice {
@@ -11,12 +11,14 @@ export function policySliceOf({ policy }: Config): PolicySlice {
   return {
     observe,
     off,
+    deferFailed: policy.defer_failed,
     spared,
     lists,
     traps,
     rejectScore: policy.reject_score,
     suspiciousScore: policy.suspicious_score,
     greetDelay: policy.greet_delay,
+    rejects: policy.rejects_time > 0,
   };
 }
 
@@ -38,7 +40,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;
       if (kind === "pop3" || kind === "imap") return [];
-      return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), class: kind }];
+      const rules = rulesOf(config, listener);
+      return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
   auth: ({ log, processes, login }) => ({
@@ -62,7 +65,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     remoteConcurrency: queue.remote_concurrency,
     freeSpace: queue.free_space,
   }),
-  local: ({ log, hostname }) => ({ log: log.level, hostname }),
+  local: ({ log, hostname, policy }) => ({
+    log: log.level,
+    hostname,
+    rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+  }),
   remote: ({ log, hostname, remote, dns }) => ({
     log: log.level,
     hostname,
@@ -128,3 +135,11 @@ function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
     sessionTime: own.session_time ?? smtp.session_time,
   };
 }
+
+/** The session rules of a listener. */
+const rulesOf = ({ policy }: Config, { own }: ListenerOf): SmtpListener["rules"] => ({
+  observe: own.observe ?? policy.observe,
+  off: own.off ?? policy.off,
+  rejectScore: own.reject_score ?? policy.reject_score,
+  suspiciousScore: own.suspicious_score ?? policy.suspicious_score,
+});

@@ -100,6 +100,10 @@ function claimedTwice({ listen, listener }: Config): readonly Problem[] {
 /** Settings that only some classes have. */
 const only: Readonly<Partial<Record<keyof Block, readonly Block["class"][]>>> = {
   networks: ["lan"],
+  observe: ["mx"],
+  off: ["mx"],
+  reject_score: ["mx"],
+  suspicious_score: ["mx"],
   client_ca: ["submission"],
   max_size: ["mx", "submission", "lan"],
   max_recipients: ["mx", "submission", "lan"],

@@ -2,8 +2,39 @@
 
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
+import { ruleIds } from "./policyrules.ts";
 import { formatDuration, formatSize } from "./units.ts";
 import { count, duration, networks, type Setting, size } from "./values.ts";
+
+const expected = `expected a rule: ${ruleIds.join(", ")}, or "site/NAME"`;
+
+/** A rule of policy by its id. */
+export const rule = z.union([z.enum(ruleIds), z.string().regex(/^site\/[A-Za-z0-9_-]+$/, expected)], {
+  error: expected,
+});
+
+/** Of [policy]; a [[listener]] of class mx may have it otherwise. */
+export const listenerPolicy = {
+  observe: {
+    type: z.array(rule),
+    standard: [],
+    meaning: "Rules that only write down what they would have refused.",
+    seenBy: ["smtpd"],
+  },
+  off: { type: z.array(rule), standard: [], meaning: "Rules that do not run.", seenBy: ["smtpd"] },
+  reject_score: {
+    type: count(1, 1000),
+    standard: 10,
+    meaning: "Points at which a session is refused.",
+    seenBy: ["smtpd"],
+  },
+  suspicious_score: {
+    type: count(1, 1000),
+    standard: 7,
+    meaning: "Points at which a session is asked to come again later (greylisting).",
+    seenBy: ["smtpd"],
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
 
 interface BoundLimits {
   readonly connections: number;

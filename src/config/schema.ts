@@ -3,8 +3,7 @@
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
-import { ruleIds } from "./policyrules.ts";
-import { boundSettings, smtpRules } from "./rules.ts";
+import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import {
   count,
   duration,
@@ -17,10 +16,6 @@ import {
   type Setting,
   size,
 } from "./values.ts";
-
-const rule = z.union([z.enum(ruleIds), z.string().regex(/^site\/[A-Za-z0-9_-]+$/)], {
-  error: `expected a rule: ${ruleIds.join(", ")}, or "site/NAME"`,
-});
 
 export interface Section {
   readonly meaning: string;
@@ -105,23 +100,12 @@ export const sections = {
   policy: {
     meaning: "Which mail from other servers is refused while they are connected (docs/policy.md).",
     settings: {
-      observe: {
+      ...listenerPolicy,
+      defer_failed: {
         type: z.array(rule),
         standard: [],
-        meaning: "Rules that only write down what they would have refused.",
-        seenBy: ["smtpd"],
-      },
-      off: { type: z.array(rule), standard: [], meaning: "Rules that do not run.", seenBy: ["smtpd"] },
-      reject_score: {
-        type: count(1, 1000),
-        standard: 10,
-        meaning: "Points at which a session is refused.",
-        seenBy: ["smtpd"],
-      },
-      suspicious_score: {
-        type: count(1, 1000),
-        standard: 7,
-        meaning: "Points at which a session is asked to come again later (greylisting).",
+        meaning:
+          "Rules that put a client off (451) when they fail or take too long. All others are skipped then: mail is not refused for our own trouble.",
         seenBy: ["smtpd"],
       },
       greet_delay: {
@@ -153,6 +137,25 @@ export const sections = {
         meaning:
           "Addresses that nobody uses and nobody was ever given: who writes to one bought or guessed it. It is refused, and remembered.",
         seenBy: ["smtpd"],
+      },
+      rejects_time: {
+        type: duration.pipe(z.int().max(366 * 86_400_000, "expected at most 366d")),
+        standard: "14d",
+        meaning:
+          "How long a message that was refused for its points only is kept in the folder Rejects of those it was for (docs/rejects.md). 0s: no such message is kept.",
+        seenBy: ["smtpd", "local"],
+      },
+      rejects_messages: {
+        type: count(1, 10_000),
+        standard: 100,
+        meaning: "How many of them a mailbox keeps at most; the oldest go first.",
+        seenBy: ["local"],
+      },
+      rejects_size: {
+        type: size.pipe(z.int().min(65_536, "expected at least 64K")),
+        standard: "32M",
+        meaning: "How much of the disk they may take in a mailbox.",
+        seenBy: ["local"],
       },
       lists: {
         type: z.array(z.string()).max(limits.dnsbl.lists),

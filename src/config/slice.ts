@@ -1,6 +1,6 @@
 // Slices: what each role is told of the configuration, and nothing more. The supervisor cuts them, the role reads its own.
 
-import { integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
 
 const logSlice = { log: oneOf("debug", "info") };
 
@@ -68,6 +68,13 @@ const smtpListener = record({
   networks: list(text(64)),
   /** PEM text of the authorities for client certificates; "": none are asked for. */
   clientCa: text(),
+  /** mx: what of the session rules may be otherwise here. */
+  rules: record({
+    observe: list(text(64)),
+    off: list(text(64)),
+    rejectScore: integer(1),
+    suspiciousScore: integer(1),
+  }),
   maxSize: integer(65_536),
   maxRecipients: integer(100),
   headerBytes: integer(65_536),
@@ -88,6 +95,7 @@ export type SmtpListener = Shaped<typeof smtpListener>;
 const policySlice = record({
   observe: list(text(64)),
   off: list(text(64)),
+  deferFailed: list(text(64)),
   rejectScore: integer(1),
   suspiciousScore: integer(1),
   spared: list(text(64)),
@@ -96,6 +104,8 @@ const policySlice = record({
   traps: list(text(320)),
   /** ms that a client waits for the greeting. */
   greetDelay: integer(0),
+  /** What is refused for its points goes into Rejects. */
+  rejects: flag,
 });
 
 export type PolicySlice = Shaped<typeof policySlice>;
@@ -159,7 +169,12 @@ export const queueSlice = record({
   freeSpace: integer(0),
 });
 
-export const localSlice = record({ ...logSlice, hostname: text(255) });
+export const localSlice = record({
+  ...logSlice,
+  hostname: text(255),
+  /** What a folder Rejects keeps: ms (0: nothing), messages, bytes. */
+  rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
+});
 
 export const remoteSlice = record({
   ...logSlice,

@@ -77,6 +77,15 @@ export const events = {
     level: "info",
     meaning: "a message is in a Maildir: id, to, file, again (already there before)",
   },
+  rejects_kept: {
+    level: "info",
+    meaning:
+      "a message that was refused lies in the folder Rejects of whom it was for: id, to, became (kept, there: before already, large: not kept)",
+  },
+  rejects_removed: {
+    level: "info",
+    meaning: "a message has come through that lay in Rejects; it is gone from there: id, to",
+  },
   remote_attempt: {
     level: "info",
     meaning:

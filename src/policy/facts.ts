@@ -25,6 +25,8 @@ export interface World {
   readonly server: Server;
   /** tcprules: by address, and by name when it is verified. */
   access(address: string, name: string | undefined): Promise<Access>;
+  /** Whether tcprules give some client a delay of its own, as far as they have been read. */
+  greetDelays(): boolean;
   /** What was remembered of a client; rejects when the ledger is away. */
   readonly memory: Memory;
   /** Block and allow lists in DNS. */

@@ -291,6 +291,12 @@ test("the ledger's word: bans, guesses, greylisting of the suspicious, and who i
   assert.equal(await verdict({}, options({ memory: wait })), "", "not suspicious");
   assert.equal(await verdict({}, options({ memory: wait, listings })), "greylist 451 4.7.1");
   assert.equal(await verdict({}, options({ memory: wait, listings, ...spf("pass") })), "greylist 451 4.7.1");
+  // suspicious for another reason, but on an allow list
+  const vouched = options(
+    { memory: wait, listings: async () => [{ zone: "wl.test", text: "", weight: -1 }] },
+    { thresholds: { reject: 10, suspicious: -1 } },
+  );
+  assert.equal(await verdict({}, vouched), "");
   assert.deepEqual(asked, [
     ["192.0.2.0/24", "x@good.test", "ann@a.test"],
     ["good.test", "x@good.test", "ann@a.test"],
@@ -426,6 +432,24 @@ test("what takes too long or fails refuses no mail, and is told", async () => {
   await clock.advance(60_000);
   assert.equal(await judged, "");
   assert.deepEqual(told, ["Rule hello-listed failed and was skipped: disk gone"]);
+});
+
+test("a rule that is to put clients off when it fails does so, and no other", async () => {
+  const told: string[] = [];
+  const given = options(
+    {
+      databases: {
+        get badhelo(): readonly string[] {
+          throw new Error("disk gone");
+        },
+      },
+    },
+    { trouble: (text) => told.push(text), deferring: new Set(["hello-listed"]) },
+  );
+  assert.equal(await verdict({}, given), "hello-listed 451 4.7.1");
+  assert.deepEqual(told, ["Rule hello-listed failed and puts clients off: disk gone"]);
+  const [, judged] = await judge({ to: ["a@a.test", "postmaster@a.test"] }, given);
+  assert.equal(judged, undefined, "who is put off may ask");
 });
 
 test("behind a refusal nothing more is looked up, unless all is to be explained", async () => {

@@ -20,6 +20,7 @@ import {
 import type { SiteRules } from "./site/rules.ts";
 import { stages } from "./stages.ts";
 import {
+  defer,
   type Mode,
   type Rule,
   type SoFar,
@@ -38,20 +39,27 @@ export interface JudgeOptions {
   readonly spared: ReadonlySet<string>;
   /** The site's own rules of a stage. */
   readonly site?: SiteRules;
+  /** Rules that put a client off when they fail or take too long, where others are skipped. */
+  readonly deferring?: ReadonlySet<string>;
   /** Runs every rule, though one has refused already: to explain. */
   readonly all?: boolean;
   /** A rule failed or took too long; it is skipped. */
   readonly trouble: (text: string) => void;
 }
 
-/** What the configuration says of the rules. */
-export function judgingBy(policy: PolicySlice): Pick<JudgeOptions, "thresholds" | "modes" | "spared"> {
+/** What the configuration says of the rules; `own`: of one listener. */
+export function judgingBy(
+  policy: PolicySlice,
+  own: Partial<Pick<PolicySlice, "observe" | "off" | "rejectScore" | "suspiciousScore">> = {},
+): Pick<JudgeOptions, "thresholds" | "modes" | "spared" | "deferring"> {
+  const { rejectScore, suspiciousScore, observe, off } = { ...policy, ...own };
   const mode = (ids: readonly string[], given: Mode) => ids.map((id) => [id, given] as const);
   return {
-    thresholds: { reject: policy.rejectScore, suspicious: policy.suspiciousScore },
+    thresholds: { reject: rejectScore, suspicious: suspiciousScore },
     // off wins over observe
-    modes: new Map([...mode(policy.observe, "observe"), ...mode(policy.off, "off")]),
+    modes: new Map([...mode(observe, "observe"), ...mode(off, "off")]),
     spared: new Set(policy.spared),
+    deferring: new Set(policy.deferFailed),
   };
 }
 
@@ -65,6 +73,8 @@ export interface Decision {
   readonly evidence: string;
   /** The connection is to end with it. */
   readonly now: boolean;
+  /** It may be a mistake: see docs/rejects.md. */
+  readonly plausible: boolean;
 }
 
 export interface RuleRecord {
@@ -102,6 +112,7 @@ export class Judge {
   readonly #outcomes = new Map<Stage, Promise<Outcome>>();
   /** An exception of the administrator allows what is judged: the client, its HELO, its sender or the recipient at hand. */
   #allowed = false;
+  #dataBytes: number | undefined;
 
   /** Facts of the client begin to resolve. */
   constructor(options: JudgeOptions, address: string) {
@@ -121,6 +132,26 @@ export class Judge {
   /** The client's name in reverse DNS, confirmed; undefined: none is known. */
   verifiedName(): Promise<string | undefined> {
     return this.#client.verifiedName();
+  }
+
+  /** ms that the client waits for its greeting, of which it may wait some already when they are known; `standard`: as a rule. Those we know and
+   * those the administrator vouches for need not wait, nor do programs on this machine. */
+  greetDelay(standard: number): number | Promise<number> {
+    const own = this.#options.world.greetDelays();
+    if (this.isOurselves || (standard === 0 && !own)) return 0;
+    const finding = this.#greetDelay(standard);
+    return own ? finding : within(this.#options.world.clock, standard, finding, () => standard);
+  }
+
+  async #greetDelay(standard: number): Promise<number> {
+    const [access, { known }] = await Promise.all([this.#client.access(), this.#client.memory()]);
+    if (access.greetDelay !== undefined) return access.greetDelay;
+    return known || access.reliableClient || access.relayClient !== undefined ? 0 : standard;
+  }
+
+  /** Bytes of the largest message that the client may send; undefined: as many as all, or it is not known yet. */
+  get dataBytes(): number | undefined {
+    return this.#dataBytes === 0 ? undefined : this.#dataBytes;
   }
 
   /** It spoke when it should have listened; how. */
@@ -283,7 +314,7 @@ export class Judge {
     const settle = (isSo: boolean) => (isSo ? skipped : this.#run(rule, facts, sofar));
     const spared = isSpared(rule);
     if (!(spared instanceof Promise)) return settle(spared);
-    return spared.then(settle, (thrown: unknown) => this.#failed(rule, thrown));
+    return spared.then(settle, (thrown: unknown) => ({ said: this.#threw(rule, thrown), ms: 0 }));
   }
 
   #run<S extends Stage>(rule: Rule<S>, facts: FactsOf[S], sofar: SoFar): Asked | Promise<Asked> {
@@ -292,22 +323,25 @@ export class Judge {
     try {
       const said = rule.judge(facts, sofar);
       if (!(said instanceof Promise)) return { said, ms: 0 };
-      const slow = (): Asked["said"] => {
-        this.#options.trouble(`Rule ${rule.id} took too long and was skipped`);
-        return "failed";
-      };
+      const ms = () => Math.round(clock.monotonic() - began);
+      const slow = () => this.#failed(rule.id, "took too long");
       return within(clock, limits.policy.rule, said, slow).then(
-        (verdict) => ({ said: verdict, ms: Math.round(clock.monotonic() - began) }),
-        (thrown: unknown) => this.#failed(rule, thrown),
+        (verdict) => ({ said: verdict, ms: ms() }),
+        (thrown: unknown) => ({ said: this.#threw(rule, thrown), ms: ms() }),
       );
     } catch (thrown) {
-      return this.#failed(rule, thrown);
+      return { said: this.#threw(rule, thrown), ms: 0 };
     }
   }
 
-  #failed({ id }: Pick<Rule, "id">, thrown: unknown): Asked {
-    this.#options.trouble(`Rule ${id} failed and was skipped: ${messageOf(thrown)}`);
-    return { said: "failed", ms: 0 };
+  #threw({ id }: Pick<Rule, "id">, thrown: unknown): Asked["said"] {
+    return this.#failed(id, "failed", `: ${messageOf(thrown)}`);
+  }
+
+  #failed(id: string, how: string, why = ""): Verdict | "failed" {
+    const deferring = this.#options.deferring?.has(id) === true;
+    this.#options.trouble(`Rule ${id} ${how} and ${deferring ? "puts clients off" : "was skipped"}${why}`);
+    return deferring ? defer("A check cannot be made now, try again later", `it ${how}${why}`) : "failed";
   }
 
   /** Whom the rules of one stage leave alone: found out once for all that leave the same ones alone. */
@@ -329,7 +363,8 @@ export class Judge {
     { spares: rule, structural = false }: Pick<Rule, "spares" | "structural">,
     allowed: boolean,
   ): Promise<boolean> {
-    const { relayClient, reliableClient, blocklisted } = await this.#client.access();
+    const { relayClient, reliableClient, blocklisted, dataBytes } = await this.#client.access();
+    this.#dataBytes = dataBytes;
     if (relayClient !== undefined) return true;
     if (rule === "relay") return false;
     if (allowed && !structural) return true;
@@ -379,7 +414,12 @@ class Tally {
         return;
       case "reject":
       case "defer":
-        this.decision ??= { rule, ...verdict, now: verdict.now === true };
+        this.decision ??= {
+          rule,
+          ...verdict,
+          now: verdict.now === true,
+          plausible: verdict.plausible === true,
+        };
     }
   }
 }

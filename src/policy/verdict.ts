@@ -17,6 +17,8 @@ interface Refusal {
   readonly text: string;
   /** For the administrator: what the rule saw. */
   readonly evidence: string;
+  /** It may be a mistake: a message that is refused so is kept where its recipients can find it. */
+  readonly plausible?: boolean;
   /** The connection is not worth waiting for a recipient. */
   readonly now?: boolean;
 }

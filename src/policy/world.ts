@@ -36,6 +36,7 @@ export function openWorld(options: WorldOptions): World {
   const { clock, disk, directory, resolver, server, memory, listings, traps, trouble } = options;
   const feeds = options.feeds ?? activeFeeds({ disk, clock, directory });
   const file = path.join(directory, "smtp.rules");
+  let greetDelays = false;
   const rules = new RulesFile({ path: file, strict: true, disk, clock });
   return {
     clock,
@@ -51,7 +52,9 @@ export function openWorld(options: WorldOptions): World {
     patterns: patternsOf({ disk, feeds, trouble }),
     databases: openDatabases({ clock, disk, directory, trouble, feeds }),
     exceptions: openExceptions({ clock, disk, directory, trouble }),
+    greetDelays: () => greetDelays,
     access: accessBy(rules, async (state) => {
+      greetDelays = state.rules?.cdb.includes("+GREETDELAY=") === true;
       // a site without rules has none to complain of
       const found = await disk.stat(file).catch(() => true);
       if (state.rules || found) for (const problem of state.problems) trouble(problem);

@@ -83,7 +83,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     network: "none",
     reads: [],
     writes: ["ledger"],
-    answers: ["smtpd", "control"],
+    answers: ["smtpd", "local", "reader", "control"],
     processes: undefined,
     syncs: true,
     workers: false,

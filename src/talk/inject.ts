@@ -1,7 +1,7 @@
 // inject: smtpd hands a message to the queue. The queue greets with a prefix for ids; then, per message, on a stream of its own:
-//   BEGIN {id, session, envelope} → BODY bytes … → END fields (or ABORT)   RESULT {queued | refused} ←
+//   BEGIN {id, session, envelope} → BODY bytes … → END fields (or REJECTED fields, or ABORT)   RESULT {queued | refused} ←
 // RESULT may come before END when the queue will not take the message; what follows on that stream is then thrown away. Fields in END stand before all that BODY brought:
-// what is known of a message only when it is whole.
+// what is known of a message only when it is whole. REJECTED is the END of a message that its sender was refused.
 
 import type { Socket } from "node:net";
 import type { Clock } from "#base/clock.ts";
@@ -19,6 +19,7 @@ const BODY = 3;
 const END = 4;
 const ABORT = 5;
 const RESULT = 6;
+const REJECTED = 7;
 
 const prefixShape = record({ prefix: text(40) });
 
@@ -51,6 +52,8 @@ export interface Injection {
   /** Ends the body; resolves when the message is durable or refused. Trouble: unknown, so say 451. `fields`, whole lines of at most
    * `limits.queue.front` bytes, go before everything that was written. */
   commit(fields?: string): Promise<InjectResult>;
+  /** Ends the body of a message that is refused and may be kept for its recipients. */
+  reject(fields: string): Promise<InjectResult>;
   abort(): void;
 }
 
@@ -92,6 +95,10 @@ export class Injector {
       drained: () => link.drained(),
       commit: (fields = "") => {
         link.send(END, stream, fields);
+        return events.result;
+      },
+      reject: (fields) => {
+        link.send(REJECTED, stream, fields);
         return events.result;
       },
       abort: () => {
@@ -158,8 +165,8 @@ class Progress {
 export interface Draft {
   /** A promise: the link is held until it resolves (back-pressure). The chunk is a view; it is not changed afterwards. */
   write(chunk: Buffer): Promise<void> | undefined;
-  /** Resolves when the message, `fields` before its body, is durable or refused; never rejects. */
-  commit(fields: string): Promise<InjectResult>;
+  /** Resolves when the message, `fields` before its body, is durable or refused; never rejects. `rejected`: its sender is told that it is refused. */
+  commit(fields: string, rejected?: boolean): Promise<InjectResult>;
   abort(): void;
 }
 
@@ -197,6 +204,7 @@ class InjectLink {
       case BODY:
         return this.#hold(this.#drafts.get(frame.stream)?.write(frame.payload));
       case END:
+      case REJECTED:
         return void this.#end(frame);
       case ABORT:
         this.#drafts.get(frame.stream)?.abort();
@@ -224,13 +232,13 @@ class InjectLink {
     return id.startsWith(start) && /^[0-9a-z]{1,12}$/.test(id.slice(start.length));
   }
 
-  async #end({ stream, payload }: Frame): Promise<void> {
+  async #end({ kind, stream, payload }: Frame): Promise<void> {
     const draft = this.#drafts.get(stream);
     if (payload.length > limits.queue.front) return this.#garbage(`${payload.length} bytes of fields`);
     // no draft: it was refused at once, and the answer has been given
     if (!draft) return;
     this.#drafts.delete(stream);
-    this.#result(stream, await draft.commit(payload.toString("utf8")));
+    this.#result(stream, await draft.commit(payload.toString("utf8"), kind === REJECTED));
   }
 
   #result(stream: number, result: InjectResult): void {

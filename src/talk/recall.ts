@@ -6,7 +6,6 @@ import {
   flag,
   integer,
   list,
-  oneOf,
   optional,
   record,
   type Shape,
@@ -15,9 +14,10 @@ import {
   union,
   word,
 } from "#base/shape.ts";
+import { type Fate, fateShape } from "#policy/replay/fate.ts";
+import { type SessionRecord, sessionRecordShape } from "#policy/replay/record.ts";
 import type { Verb } from "./caller.ts";
 
-const { listed, evidence, reply: replyText } = limits.ledger;
 const path = text(512);
 const name = text(255);
 const nothing = record({}) as Shape<Record<string, never>>;
@@ -67,60 +67,10 @@ export const regard: Verb<
   answer: record({ hello: integer(-10, 10), domain: integer(-10, 10) }),
 };
 
-const refusal = record({
-  rule: text(64),
-  code: integer(400, 599),
-  from: path,
-  to: path,
-});
-
-const ruleRecord = record({
-  rule: text(100),
-  mode: oneOf("enforce", "observe", "off"),
-  verdict: oneOf("accept", "reject", "defer", "slow", "score", "skipped", "failed"),
-  evidence: text(evidence),
-  ms: integer(0),
-});
-
-/** A session of a stranger, when it is over: what the session files keep, from which reputation is made, and which `kenro policy replay`
- * reads (policy/replay/record.ts). */
-export const sessionRecord = record({
-  id: text(64),
-  /** When it ended, ms since 1970, and the same for people. */
-  at: integer(),
-  time: text(32),
-  ip: text(64),
-  /** Its verified name; left out when it has none. */
-  name: optional(name),
-  hello: name,
-  /** HELO leads to the client. */
-  confirmed: flag,
-  /** Of the last transaction, "" for the null sender. */
-  sender: path,
-  /** The first ones, with what the client was told. */
-  recipients: list(record({ address: path, reply: text(replyText) }), listed),
-  /** The sender's domain when SPF vouches for the client, else "". */
-  domain: name,
-  /** accepted: mail came; refused, deferred: a rule said so and none came; none: nothing of the kind. */
-  verdict: oneOf("accepted", "refused", "deferred", "none"),
-  messages: integer(0),
-  /** Recipients that were taken, that do not exist, that are traps. */
-  accepted: integer(0),
-  unknown: integer(0),
-  traps: integer(0),
-  /** Recipients and messages that rules refused: how many, and the first ones; `to` is "" for a message. */
-  refusals: integer(0),
-  refused: list(refusal, listed),
-  /** What the rules that ran said about the last transaction. */
-  stages: list(record({ stage: text(32), rules: list(ruleRecord, 200) }), 10),
-  ms: integer(0),
-});
-export type SessionRecord = Shaped<typeof sessionRecord>;
-
 /** How a session went. */
 export const note: Verb<SessionRecord, Record<string, never>> = {
   kind: 5,
-  question: sessionRecord,
+  question: sessionRecordShape,
   answer: nothing,
 };
 
@@ -128,6 +78,13 @@ export const note: Verb<SessionRecord, Record<string, never>> = {
 export const wrote: Verb<{ readonly recipients: readonly string[] }, Record<string, never>> = {
   kind: 6,
   question: record({ recipients: list(path, 1000) }),
+  answer: nothing,
+};
+
+/** local and reader: what became of messages. */
+export const became: Verb<{ readonly fates: readonly Fate[] }, Record<string, never>> = {
+  kind: 7,
+  question: record({ fates: list(fateShape, limits.ledger.fates) }),
   answer: nothing,
 };
 

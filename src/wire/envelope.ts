@@ -20,6 +20,8 @@ export const messageFields = {
   body: oneOf("7bit", "8bitmime", "binarymime"),
   /** Handed in by one of our own users: its sender is real, so delay warnings may go to it. */
   submitted: flag,
+  /** Its sender was told that it is refused: it is for the Rejects folders of its recipients (docs/rejects.md), and nobody hears of it. */
+  rejected: optional(flag),
   /** SMTPUTF8 (RFC 6531): addresses or header fields may be in UTF-8. */
   utf8: optional(flag),
   /** RET (RFC 3461 §4.3): how much of the message a failure notice carries. */

@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
+import { formatFate } from "#policy/replay/fate.ts";
 import { sessionRecord } from "#test/support/sessionrecord.ts";
 import { type Member, tarOf } from "#test/support/tar.ts";
 import { addFiles, temporaryDirectory } from "#test/support/temporary.ts";
@@ -83,8 +84,10 @@ class Site {
 test("a feed is tried on what came before: it waits when wanted mail would be refused", (context) => {
   const site = new Site(context);
   site.record(
-    sessionRecord(),
-    sessionRecord({ id: "s1-2", sender: "spam@bad.test", wanted: false }),
+    sessionRecord({ mail: ["abcdefgh-1"] }),
+    sessionRecord({ id: "s1-2", sender: "spam@bad.test", mail: ["abcdefgh-2"] }),
+    ...["abcdefgh-1", "abcdefgh-2"].map((mail) => formatFate({ mail, of: 0, fate: "delivered" }, Date.now())),
+    formatFate({ mail: "abcdefgh-2", of: 0, fate: "junked" }, Date.now()),
     "not a record",
   );
   addFiles(site.at("feed/badhelodir/unknown"), ".jp");

@@ -31,6 +31,7 @@ export function smtpListener(name: string, changes: Partial<SmtpListener> = {}):
     tls: "starttls",
     proxy: [],
     networks: [],
+    rules: { observe: [], off: [], rejectScore: 10, suspiciousScore: 7 },
     clientCa: "",
     bounds: boundsOf("smtp"),
     maxSize: 1_000_000,
@@ -62,10 +63,12 @@ export function gateListener(
 export const standardPolicy: PolicySlice = {
   observe: [],
   off: [],
+  deferFailed: [],
   spared: ["postmaster", "abuse"],
   lists: [],
   traps: [],
   rejectScore: 10,
   suspiciousScore: 7,
   greetDelay: 0,
+  rejects: false,
 };

@@ -55,6 +55,7 @@ export function policyWorld(given: Given): World {
       isLocal: async (domain) => domain.toLowerCase() === "a.test",
     },
     access: async () => access,
+    greetDelays: () => access.greetDelay !== undefined,
     memory: { ...forgetful, ...given.memory },
     traps: new Set(given.traps),
     listings: given.listings ?? (async () => []),

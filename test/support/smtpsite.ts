@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { type Clock, systemClock } from "#base/clock.ts";
 import type { SliceOf, SmtpListener } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Running } from "#roles/boot.ts";
 import { start } from "#roles/smtpd/main.ts";
 import { bindTcp } from "#sys/child.ts";
@@ -37,7 +38,7 @@ export class SmtpSite {
   readonly lines: string[] = [];
   readonly slice: Slice;
   /** What the ledger was told. */
-  readonly notes: recall.SessionRecord[] = [];
+  readonly notes: SessionRecord[] = [];
   readonly wrote: string[] = [];
   /** While it is set, the queue takes no more of any body. */
   stalled: Promise<void> | undefined;

@@ -117,9 +117,11 @@ function showRecipient(recipient: ShownRecipient, held: boolean): void {
 
 /** What the sender asked for, in words. */
 function wishesOf({ envelope }: ShownMessage): readonly string[] {
-  const { body, submitted, utf8, ret, envid, requireTls, deliverBy, holdUntil, priority } = envelope;
+  const { body, submitted, rejected, utf8, ret, envid, requireTls, deliverBy, holdUntil, priority } =
+    envelope;
   return [
     submitted ? "handed in by a user" : "",
+    rejected ? "refused; on its way to Rejects" : "",
     body === "7bit" ? "" : `BODY=${body.toUpperCase()}`,
     utf8 ? "SMTPUTF8" : "",
     requireTls ? "REQUIRETLS" : "",

@@ -1,9 +1,9 @@
 // kenro policy sessions, stats: what became of the sessions of strangers, from the records that the ledger keeps.
 
-import { readJson } from "#base/shape.ts";
+import { Fates, isFateLine } from "#policy/replay/fate.ts";
+import { readSession, type SessionRecord } from "#policy/replay/record.ts";
 import { dayOf, sessionLines } from "#store/ledger/sessions.ts";
 import { realDisk } from "#sys/disk.ts";
-import { type SessionRecord, sessionRecord } from "#talk/recall.ts";
 import { print, printJson, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
 import { usage } from "../exit.ts";
@@ -28,7 +28,8 @@ function numberOf(given: unknown, standard: number, what: string): number {
 
 /** What can be read of a line; half a line of a crash, and what another version wrote, is passed by. */
 function sessionOf(line: string): SessionRecord | undefined {
-  const read = readJson(sessionRecord, Buffer.from(line));
+  if (isFateLine(line)) return undefined;
+  const read = readSession(Buffer.from(line));
   return read.ok ? read.value : undefined;
 }
 
@@ -69,9 +70,28 @@ export const sessions: Run = async ({ directory, options, json }) => {
   const found = await lastSessions(last, wanted);
   if (json) printJson(found);
   else if (found.length === 0) print("No such session is on record");
-  else for (const session of found) show(session, wanted.id !== undefined);
+  else
+    for (const session of found) {
+      show(session, wanted.id !== undefined);
+      if (wanted.id !== undefined) await showMail(session);
+    }
   return 0;
 };
+
+/** What became of its messages, as far as somebody has told. */
+async function showMail(session: SessionRecord): Promise<void> {
+  const files: (readonly string[])[] = [];
+  for await (const { lines } of sessionLines(realDisk, SESSIONS, dayOf(session.at)))
+    files.push(lines.filter(isFateLine));
+  const fates = new Fates();
+  for (const line of files.reverse().flat()) fates.take(line);
+  for (const id of session.mail ?? []) {
+    const kept = fates.isKept(id);
+    const word = kept === undefined ? "not delivered here yet" : kept ? "in a mailbox" : "in Junk";
+    print(harmless(`    message ${id}: ${word}`));
+  }
+  if (session.correspondent) print("    our users write to this sender");
+}
 
 function show(session: SessionRecord, whole: boolean): void {
   const { at, id, ip, name, hello, verdict, messages, refusals, unknown, ms, recipients, sender } = session;
@@ -91,7 +111,8 @@ function show(session: SessionRecord, whole: boolean): void {
     print(harmless(`    ${code} ${rule}: from <${whose}> to <${to}>`));
   if (!whole) return;
   print(harmless(`    sender: <${sender}>`));
-  for (const { address, reply } of recipients) print(harmless(`    <${address}>: ${reply}`));
+  for (const { address, reply, from: other } of recipients)
+    print(harmless(`    <${address}>${other === undefined ? "" : ` from <${other}>`}: ${reply}`));
   const rows = session.stages
     .flatMap(({ rules }) => rules)
     .map(({ rule, mode, verdict: word, evidence, ms: took }) =>

@@ -73,6 +73,9 @@ async function gitArchive(source: string): Promise<Buffer> {
     GIT_TERMINAL_PROMPT: "0",
     // no ext::, which runs programs
     GIT_ALLOW_PROTOCOL: "https:ssh:git:file",
+    // nobody is there to be asked
+    GIT_SSH_COMMAND: "ssh -o BatchMode=yes",
+    ...handedOn("SSH_AUTH_SOCK", "GIT_SSL_CAINFO"),
   };
   const { unpacked: bytes, time } = limits.feeds;
   const git = (...words: readonly string[]) => outputOf("git", words, { environment, bytes, time });
@@ -85,6 +88,10 @@ async function gitArchive(source: string): Promise<Buffer> {
     fs.rmSync(place, { recursive: true, force: true });
   }
 }
+
+/** Of our environment, what is there. */
+const handedOn = (...names: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 
 /** Versioning systems keep their own files in every directory. */
 const SKIPPED = new Set(["CVS", ".git", ".svn", "RCS"]);

@@ -2,6 +2,7 @@
 
 import { Judge, type JudgeOptions } from "../judge.ts";
 import { ruleIds } from "../stages.ts";
+import type { Remembered } from "./fate.ts";
 import type { SessionRecord } from "./record.ts";
 import { recordedWorld } from "./recorded.ts";
 
@@ -14,7 +15,7 @@ export interface Said {
 }
 
 export interface Change {
-  readonly session: SessionRecord;
+  readonly session: Remembered;
   readonly recipient: string;
   readonly before: Said;
   readonly after: Said;
@@ -24,11 +25,30 @@ export type ReplayOptions = Pick<JudgeOptions, "world" | "thresholds" | "modes" 
 
 const taken: Said = { kind: "taken", rule: "", evidence: "" };
 
-/** Whether a session is one for the rules: users are not judged. */
-export const isJudged = ({ user, stages }: SessionRecord): boolean => user === undefined && stages.length > 0;
+/** Whether a session is one for the rules. */
+export const isJudged = ({ stages }: SessionRecord): boolean => stages.length > 0;
 
 /** What the rules say of each recipient of a recorded session. */
 export async function replay(session: SessionRecord, options: ReplayOptions): Promise<readonly Said[]> {
+  const said: Said[] = [];
+  // one transaction after the other; their recipients stand together
+  for (let at = 0; at < session.recipients.length; at = said.length)
+    said.push(...(await replayed(transactionAt(session, at), options)));
+  return said;
+}
+
+/** The session with the recipients from one on who have the same sender. What the rules saw of a sender is on record for the last one only. */
+function transactionAt(session: SessionRecord, at: number): SessionRecord {
+  const { from } = session.recipients[at] ?? {};
+  const rest = session.recipients.slice(at);
+  const other = rest.findIndex((each) => each.from !== from);
+  const recipients = other < 0 ? rest : rest.slice(0, other);
+  if (from === undefined) return { ...session, recipients };
+  const stages = session.stages.filter(({ stage }) => stage === "connect" || stage === "hello");
+  return { ...session, sender: from, recipients, stages };
+}
+
+async function replayed(session: SessionRecord, options: ReplayOptions): Promise<readonly Said[]> {
   const { world, off, early } = recordedWorld(session, options.world);
   const modes = new Map([...options.modes, ...off]);
   // all rules: a pause of rule `guesses` must not be waited for
@@ -65,7 +85,7 @@ export function recorded({ recipients, stages }: SessionRecord): readonly (Said 
 
 /** Recipients of whom `after` says something else than `before`; another rule that says the same is no change. */
 export function changes(
-  session: SessionRecord,
+  session: Remembered,
   before: readonly (Said | undefined)[],
   after: readonly Said[],
 ): readonly Change[] {

@@ -40,7 +40,11 @@ const NUMBER = /^\d{1,15}$/;
 
 /** What a value means, or what is wrong with it. */
 const readers: Readonly<Record<string, Reader>> = {
-  RELAYCLIENT: (relayClient) => ({ relayClient }),
+  // with it a recipient must still be an address
+  RELAYCLIENT: (relayClient) =>
+    /^[!#-;=?-[\]-~]{0,200}$/.test(relayClient)
+      ? { relayClient }
+      : "give at most 200 letters, digits and signs that may stand in an address",
   RELIABLECLIENT: () => ({ reliableClient: true }),
   ACCEPTDOMAINS: (value) => {
     const entries = value.split("/").map(acceptedDomain);

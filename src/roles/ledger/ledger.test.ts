@@ -4,6 +4,8 @@ import test, { type TestContext } from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
+import type { Fate } from "#policy/replay/fate.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { sessionLines } from "#store/ledger/sessions.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
 import { answerVerbs } from "#talk/answerer.ts";
@@ -14,7 +16,7 @@ import { FakeClock, settle } from "#test/support/clock.ts";
 import { temporaryDirectory } from "#test/support/temporary.ts";
 import { banKey } from "./bans.ts";
 import { networkOf } from "./ledger.ts";
-import { controlVerbs, openLedger, smtpdVerbs } from "./main.ts";
+import { controlVerbs, mailVerbs, openLedger, smtpdVerbs } from "./main.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -43,7 +45,7 @@ async function open<D extends Disk = BrokenDisk>(
 
 const IP = "192.0.2.10";
 
-function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRecord {
+function session(changes: Partial<SessionRecord> = {}): SessionRecord {
   return {
     id: "s1",
     at: Date.UTC(2026, 0, 1),
@@ -68,7 +70,7 @@ function session(changes: Partial<recall.SessionRecord> = {}): recall.SessionRec
   };
 }
 
-const refusedBy = (rule: string, code = 550): Partial<recall.SessionRecord> => ({
+const refusedBy = (rule: string, code = 550): Partial<SessionRecord> => ({
   messages: 0,
   accepted: 0,
   verdict: code < 500 ? "deferred" : "refused",
@@ -335,7 +337,47 @@ test("all of it is there after a kill; the last moment may be missing", async ()
   assert.equal(again.ledger.greylist("192.0.2.0/24", "x@good.test", "ann@a.test").kind, "pass");
   assert.equal(again.ledger.greylist("198.51.100.0/24", "x@good.test", "ann@a.test").kind, "wait");
   for await (const { lines } of sessionLines(first.disk, "ledger/sessions"))
-    assert.equal((JSON.parse(lines[0] ?? "") as recall.SessionRecord).unknown, 8);
+    assert.equal((JSON.parse(lines[0] ?? "") as SessionRecord).unknown, 8);
+});
+
+test("who brings what people throw into Junk does not become known for it; out of Junk it counts again", async () => {
+  const { ledger, clock, disk } = await open();
+  const bring = async (mail: string, ip = IP) => {
+    ledger.note(session({ ip, mail: [mail], domain: "good.test" }));
+    await clock.advance(HOUR);
+  };
+  const fate = (mail: string, word: Fate["fate"], of = 0) => ledger.became({ mail, of, fate: word });
+  for (let n = 0; n < 5; n++) await bring(`m-${n}`);
+  assert.equal(ledger.meet(IP).known, true);
+  fate("m-0", "delivered");
+  fate("m-9", "junked");
+  fate("m-0", "kept");
+  assert.equal(ledger.meet(IP).reputation, 5, "nothing of that says anything");
+  fate("m-0", "junked");
+  fate("m-0", "junked", 1);
+  // the same hour
+  fate("m-1", "junked");
+  assert.deepEqual([ledger.meet(IP).known, ledger.meet(IP).reputation], [false, 3]);
+  assert.deepEqual(ledger.regard("mail.good.test", true, "good.test"), { hello: 3, domain: 3 });
+  fate("m-1", "kept");
+  assert.equal(ledger.meet(IP).reputation, 3, "what did not count is not given back");
+  fate("m-0", "kept");
+  assert.equal(ledger.meet(IP).known, true);
+  await clock.advance(HOUR);
+  for (const mail of ["m-2", "m-3", "m-4"]) {
+    fate(mail, "junked");
+    await clock.advance(HOUR);
+  }
+  assert.equal(ledger.meet(IP).reputation, -1);
+  // who has brought what is known after a restart, for a month
+  await settle();
+  const again = await open(clock, disk.killed(1));
+  again.ledger.became({ mail: "m-4", of: 0, fate: "kept" });
+  assert.equal(again.ledger.meet(IP).reputation, 1);
+  await clock.advance(31 * DAY);
+  const before = again.ledger.meet(IP).reputation;
+  again.ledger.became({ mail: "m-3", of: 0, fate: "kept" });
+  assert.equal(again.ledger.meet(IP).reputation, before);
 });
 
 async function answered(context: TestContext) {
@@ -347,6 +389,7 @@ async function answered(context: TestContext) {
     Object.entries({
       smtpd: smtpdVerbs(ledger, sessions),
       control: controlVerbs({ ledger, memory, clock, log }),
+      local: mailVerbs(ledger, sessions, clock),
     }).map(async ([peer, verbs]) => {
       const socket = path.join(at, `${peer}.sock`);
       const answering = await answerVerbs(socket, verbs, { trouble });
@@ -358,7 +401,7 @@ async function answered(context: TestContext) {
       return caller;
     }),
   );
-  return { ...opened, smtpd: made[0] as Caller, control: made[1] as Caller };
+  return { ...opened, smtpd: made[0] as Caller, control: made[1] as Caller, local: made[2] as Caller };
 }
 
 test("smtpd and the command line ask what is theirs, and nothing else", async (context) => {
@@ -394,6 +437,32 @@ test("smtpd and the command line ask what is theirs, and nothing else", async (c
   assert.notEqual((await control.ask(recall.banAdd, { ...ban, client: "x" })).problem, "");
   await assert.rejects(smtpd.ask(recall.banAdd, ban), { name: "Trouble" });
   await assert.rejects(control.ask(recall.meet, { address: IP }), { name: "Trouble" });
+});
+
+test("what became of mail stands behind the session that brought it, which says whether our users write to its sender", async (context) => {
+  const { smtpd, local, clock, disk } = await answered(context);
+  await smtpd.ask(recall.note, session({ mail: ["m-1"] }));
+  await smtpd.ask(recall.wrote, { recipients: ["x@good.test"] });
+  await smtpd.ask(recall.note, session({ mail: ["m-2"] }));
+  await smtpd.ask(recall.note, session({ sender: "", mail: ["m-3"] }));
+  const fates: readonly Fate[] = [
+    { mail: "m-1", of: 0, fate: "delivered" },
+    { mail: "m-1", of: 0, fate: "junked" },
+  ];
+  await local.ask(recall.became, { fates });
+  await clock.advance(limits.ledger.gather);
+  await settle();
+  const all: string[] = [];
+  for await (const { lines } of sessionLines(disk, "ledger/sessions")) all.push(...lines);
+  assert.deepEqual(
+    all.slice(0, 3).map((line) => (JSON.parse(line) as SessionRecord).correspondent),
+    [undefined, true, undefined],
+  );
+  assert.deepEqual(
+    all.slice(3).map((line) => JSON.parse(line) as unknown),
+    fates.map((fate) => ({ ...fate, at: clock.now() - limits.ledger.gather })),
+  );
+  await assert.rejects(local.ask(recall.meet, { address: IP }), { name: "Trouble" });
 });
 
 test("networks are /24 and /64", () => {

@@ -5,11 +5,23 @@ import { limits } from "#base/limits.ts";
 import { addressBytes, firstBits, formatAddress } from "#base/network.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { Fate } from "#policy/replay/fate.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { splitAddress } from "#wire/envelope.ts";
 import { Bans, LEDGER } from "./bans.ts";
 import { publicProviders } from "./providers.ts";
-import { after, afterBan, banTime, guessesOf, isKnown, nobody, reputationOf, trapsOf } from "./reputation.ts";
+import {
+  after,
+  afterBan,
+  afterJunk,
+  banTime,
+  guessesOf,
+  isKnown,
+  junkCounts,
+  nobody,
+  reputationOf,
+  trapsOf,
+} from "./reputation.ts";
 import type { Subject, SubjectKind, Tables } from "./tables.ts";
 
 const { ledger } = limits;
@@ -138,7 +150,30 @@ export class Ledger {
     const all = this.#update("network", network, session);
     if (session.hello !== "") this.#update("hello", helloKey(session.hello, session.confirmed), session);
     if (session.domain !== "") this.#update("domain", session.domain.toLowerCase(), session);
+    this.#remember(session, address);
     this.#defend(address, network, { one, all, trapped: session.traps > 0 });
+  }
+
+  /** What became of a message: who brings what people throw into Junk is no better for having brought it. */
+  became({ mail, fate }: Fate): void {
+    if (fate === "delivered") return;
+    const now = this.#now;
+    const { letters, subjects } = this.#options.tables;
+    const letter = letters.get(mail, now);
+    const back = fate === "kept";
+    if (!letter || (letter.junked === true) !== back) return;
+    if (!back && !junkCounts(this.#subject("address", letter.address), now)) return;
+    letters.put(mail, { ...letter, junked: !back });
+    for (const kind of ["address", "hello", "domain"] as const) {
+      const key = letter[kind];
+      if (key !== "") subjects[kind].put(key, afterJunk(this.#subject(kind, key), kind, { back, now }));
+    }
+  }
+
+  #remember({ mail = [], hello, confirmed, domain }: SessionRecord, address: string): void {
+    const at = this.#now;
+    const names = { hello: hello === "" ? "" : helloKey(hello, confirmed), domain: domain.toLowerCase() };
+    for (const id of mail) this.#options.tables.letters.put(id, { at, address, ...names });
   }
 
   get #now(): number {

@@ -3,6 +3,7 @@
 import path from "node:path";
 import type { Clock } from "#base/clock.ts";
 import type { Logger } from "#log/logger.ts";
+import { formatFate } from "#policy/replay/fate.ts";
 import { MemoryFile } from "#store/ledger/memory.ts";
 import { SessionFiles } from "#store/ledger/sessions.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
@@ -26,11 +27,30 @@ export function smtpdVerbs(ledger: Ledger, sessions: Pick<SessionFiles, "add">):
     on(recall.regard, ({ hello, confirmed, domain }) => ledger.regard(hello, confirmed, domain)),
     on(recall.note, (session) => {
       ledger.note(session);
-      sessions.add(JSON.stringify(session));
+      // while it is known: what our users write to is forgotten one day
+      const correspondent = session.sender !== "" && ledger.correspondent(session.sender);
+      sessions.add(JSON.stringify(correspondent ? { ...session, correspondent } : session));
       return {};
     }),
     on(recall.wrote, ({ recipients }) => {
       ledger.wrote(recipients);
+      return {};
+    }),
+  ];
+}
+
+/** What local and reader may tell. */
+export function mailVerbs(
+  ledger: Ledger,
+  sessions: Pick<SessionFiles, "add">,
+  clock: Clock,
+): readonly Handled[] {
+  return [
+    on(recall.became, ({ fates }) => {
+      for (const fate of fates) {
+        ledger.became(fate);
+        sessions.add(formatFate(fate, clock.now()));
+      }
       return {};
     }),
   ];
@@ -108,6 +128,8 @@ export const start: Start<"ledger"> = async ({ slice, clock, log, answers }) => 
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = [
     await answerVerbs(answers("smtpd"), smtpdVerbs(ledger, sessions), { trouble }),
+    await answerVerbs(answers("local"), mailVerbs(ledger, sessions, clock), { trouble }),
+    await answerVerbs(answers("reader"), mailVerbs(ledger, sessions, clock), { trouble }),
     await answerVerbs(answers("control"), controlVerbs({ ledger, memory, clock, log }), { trouble }),
   ];
   log.event("ready");

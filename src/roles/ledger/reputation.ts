@@ -1,7 +1,7 @@
 // Reputation: what sessions say about the subjects that took part in them, and how that fades. Pure: subjects in, subjects out.
 
 import { limits } from "#base/limits.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Subject, SubjectKind } from "./tables.ts";
 
 const { ledger } = limits;
@@ -16,6 +16,9 @@ const KNOWN = 4;
 /** What a refused session takes, and a trap. */
 const BAD: Readonly<Record<SubjectKind, number>> = { address: 1, network: 0.25, hello: 0.5, domain: 1 };
 const TRAP: Readonly<Record<SubjectKind, number>> = { address: 5, network: 2, hello: 2, domain: 5 };
+
+/** What a message in Junk takes: what it has brought, and as much again. */
+const JUNK: Readonly<Record<SubjectKind, number>> = { address: 2, network: 0, hello: 2, domain: 2 };
 
 /** Refusals that repeat what the ledger or the administrator said: they are no new evidence against the client. */
 const REPEATS: ReadonlySet<string> = new Set([
@@ -90,6 +93,21 @@ export function after(subject: Subject, session: SessionRecord, kind: SubjectKin
     traps: traps > 0 ? trapsOf(subject, now) + traps : subject.traps,
     trappedAt: traps > 0 ? now : subject.trappedAt,
   };
+}
+
+/** Whether one more message in Junk counts: however many there are, once in the time in which good mail counts once. */
+export const junkCounts = ({ junkedAt = 0 }: Subject, now: number): boolean =>
+  now - junkedAt >= ledger.goodEvery;
+
+/** A subject whose message a person has moved into Junk, or (`back`) out of it again. */
+export function afterJunk(
+  subject: Subject,
+  kind: SubjectKind,
+  { back, now }: { readonly back: boolean; readonly now: number },
+): Subject {
+  const change = (back ? 1 : -1) * JUNK[kind] * POINT;
+  const score = Math.max(-MOST, Math.min(MOST, scoreOf(subject, now) + change));
+  return { ...subject, score, scoreAt: now, junkedAt: back ? (subject.junkedAt ?? 0) : now };
 }
 
 /** How long a subject is banned this time, ms: twice as long each time, until nothing was heard of it for as long as traps count. */

@@ -1,7 +1,7 @@
 // The ledger's tables, as they are on disk (docs/ledger.md). A field that is added later must be optional: old files go on being read.
 
 import { limits } from "#base/limits.ts";
-import { integer, record, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, optional, record, type Shaped, text } from "#base/shape.ts";
 import { Table } from "#store/ledger/table.ts";
 
 /** All numbers that fade are kept in millionths, as they were at their time. */
@@ -18,6 +18,8 @@ const subject = record({
   /** How often it was banned, and until when the last time. */
   bans: integer(0),
   bannedAt: integer(),
+  /** When a message of its lay in Junk and that last counted against it. */
+  junkedAt: optional(integer()),
 });
 export type Subject = Shaped<typeof subject>;
 
@@ -29,6 +31,17 @@ export type Banned = Shaped<typeof banned>;
 
 export const subjectKinds = ["address", "network", "hello", "domain"] as const;
 export type SubjectKind = (typeof subjectKinds)[number];
+
+/** Who has brought a message; as keys of subjects, "" for none. */
+const letter = record({
+  at: integer(),
+  address: text(64),
+  hello: text(256),
+  domain: text(255),
+  /** It lies in Junk, and that has counted. */
+  junked: optional(flag),
+});
+export type Letter = Shaped<typeof letter>;
 
 const { ledger } = limits;
 
@@ -59,6 +72,13 @@ export function makeTables(windowOf: () => number) {
     }),
     passed: untilTable("passed", ledger.passed),
     correspondents: untilTable("correspondents", ledger.correspondents),
+    /** By the id of the message. */
+    letters: new Table<Letter>({
+      name: "letters",
+      most: ledger.letters,
+      shape: letter,
+      ended: ({ at }, now) => now - at > ledger.letterLife,
+    }),
     bans: new Table<Banned>({
       name: "bans",
       most: ledger.bans,
@@ -71,10 +91,11 @@ export function makeTables(windowOf: () => number) {
 export type Tables = ReturnType<typeof makeTables>;
 
 /** In the order in which they are written. */
-export const listOf = ({ subjects, waiting, passed, correspondents, bans }: Tables) => [
+export const listOf = ({ subjects, waiting, passed, correspondents, letters, bans }: Tables) => [
   bans,
   correspondents,
   passed,
   waiting,
+  letters,
   ...Object.values(subjects),
 ];

@@ -39,6 +39,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
         ? { kind: "unknown" }
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
+    rejects: { keep: async () => "in Rejects", came: async () => {} },
     ...over,
   });
   const inbox = (address: string) => {

@@ -11,6 +11,7 @@ import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { examine, recodeBody } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
+import type { RejectsKeeper } from "./rejects.ts";
 
 /** Mailboxes whose record of recent deliveries stays open. */
 const OPEN_MAILBOXES = 500;
@@ -29,6 +30,8 @@ export interface LocalOptions {
   readonly hostname: string;
   /** The body of a message; Trouble when it cannot be read. */
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
+  /** For messages that were refused. */
+  readonly rejects: Pick<RejectsKeeper, "keep" | "came">;
   /** Trouble when auth is away. */
   readonly whereTo: (address: string) => Promise<MailboxAnswer>;
 }
@@ -103,8 +106,13 @@ export class Local {
     // the only thing that is final: auth said so
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
     try {
+      const head = headOf(delivery.sender, address);
+      if (delivery.rejected) {
+        const refused = { id, address, arrived: delivery.arrived, head, body };
+        return { kind: "delivered", by: await this.#options.rejects.keep(answer.maildir, refused) };
+      }
       const base = `${Math.floor(delivery.arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
-      const letter = { base, head: headOf(delivery.sender, address), body };
+      const letter = { base, head, body };
       const dropped = await this.#mailbox(answer.maildir).deliver(letter, delivery.again, clock.now());
       log.event("local_delivered", {
         id,
@@ -112,6 +120,7 @@ export class Local {
         file: dropped.file,
         again: dropped.again || undefined,
       });
+      await this.#options.rejects.came(answer.maildir, { id, address }, body);
       return { kind: "delivered", by: dropped.again ? "in the mailbox (already there)" : "in the mailbox" };
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });

@@ -4,13 +4,26 @@ import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
+import { FateTeller } from "#talk/fates.ts";
 import { whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
+import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
+import { RejectsKeeper } from "./rejects.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
   const auth = new Caller({ path: socketOf("auth"), clock });
+  let { rejects: bounds } = slice;
+  const rejects = new RejectsKeeper({
+    disk: quickDisk,
+    clock,
+    log,
+    hostname: slice.hostname,
+    bounds: () => bounds,
+    mail: "mail",
+  });
   const local = new Local({
+    rejects,
     disk: quickDisk,
     clock,
     log,
@@ -18,21 +31,33 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
   });
+  const fates = new FateTeller({
+    path: socketOf("ledger"),
+    clock,
+    trouble: (text) => log.event("trouble", { text }),
+  });
   const deliveries = await answerDeliveries(
     answers("queue"),
-    (delivery) => local.deliver(delivery),
+    async (delivery) => {
+      const delivered = await local.deliver(delivery);
+      for (const fate of fatesOf(delivery, delivered)) fates.tell(fate);
+      return delivered;
+    },
     (text) => log.event("peer_garbage", { text }),
   );
   log.event("ready");
   return {
     reload: (next) => {
       local.hostname = next.hostname;
+      bounds = next.rejects;
       log.event("reloaded");
     },
     stop: async () => {
       log.event("stopping");
       await deliveries.finish();
       auth.close();
+      rejects.close();
+      await fates.close();
     },
   };
 };

@@ -120,7 +120,8 @@ export class Dispatch {
 
   #route(task: Task): void {
     if (this.#stays(task)) return;
-    const local = this.#options.routes.local(task.domain);
+    // what was refused goes nowhere else
+    const local = task.entry.envelope.rejected ? true : this.#options.routes.local(task.domain);
     if (typeof local === "boolean") return this.#put(task, local);
     local.then(
       (answer) => this.#put(task, answer),

@@ -9,6 +9,7 @@ import { bodyPath } from "#store/spool/source.ts";
 import type { Head } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Draft, InjectHead, InjectResult, Intake } from "#talk/inject.ts";
+import type { Envelope } from "#wire/envelope.ts";
 import type { Entries, Entry } from "./entries.ts";
 import type { Room } from "./room.ts";
 
@@ -113,9 +114,10 @@ class QueueDraft implements Draft {
     return this.#body.write(chunk);
   }
 
-  async commit(fields: string): Promise<InjectResult> {
+  async commit(fields: string, rejected = false): Promise<InjectResult> {
     const { journal, clock, entries, log, taken } = this.#options;
-    const { id, envelope } = this.#head;
+    const { id } = this.#head;
+    const envelope = rejected ? rejectedOf(this.#head.envelope) : this.#head.envelope;
     try {
       const { size: rest, inline } = await this.#body.finish();
       const front = Buffer.from(fields);
@@ -135,6 +137,7 @@ class QueueDraft implements Draft {
         sender: `<${envelope.sender}>`,
         recipients: envelope.recipients.length,
         size,
+        rejected: rejected || undefined,
       });
       taken(entry);
       return { kind: "queued", id };
@@ -152,6 +155,20 @@ class QueueDraft implements Draft {
     this.#body.abort();
   }
 }
+
+/** The least urgent (RFC 6710). */
+const LAST = -9;
+
+/** Of a message that its sender was refused: nobody is told what becomes of it, and all else goes first. */
+const rejectedOf = ({ sender, body, utf8, recipients }: Envelope): Envelope => ({
+  sender,
+  body,
+  ...(utf8 ? { utf8 } : {}),
+  submitted: false,
+  rejected: true,
+  priority: LAST,
+  recipients: recipients.map(({ address }) => ({ address, notify: [] })),
+});
 
 /** Removes the body of a refused message; see JournalEvents.forgotten. */
 export function forgetBody(disk: Disk, spool: string, id: string): void {

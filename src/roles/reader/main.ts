@@ -8,6 +8,7 @@ import { Conn } from "#sys/conn.ts";
 import { realDisk } from "#sys/disk.ts";
 import { answer } from "#sys/local.ts";
 import { Caller } from "#talk/caller.ts";
+import { FateTeller } from "#talk/fates.ts";
 import { type Received, readHandover } from "#talk/handover.ts";
 import { redeem } from "#talk/login.ts";
 import type { RoleContext, Running } from "../boot.ts";
@@ -29,6 +30,7 @@ class Reader {
   readonly #shared = new Map<string, Shared>();
   readonly #conns = new Set<Conn>();
   readonly #known = newKnown();
+  readonly #fates: FateTeller;
   /** As a part of file names. */
   host: string;
 
@@ -36,6 +38,11 @@ class Reader {
     this.host = fileHost(context.slice.hostname);
     this.#context = context;
     this.#auth = new Caller({ path: context.socketOf("auth"), clock: context.clock });
+    this.#fates = new FateTeller({
+      path: context.socketOf("ledger"),
+      clock: context.clock,
+      trouble: (text) => context.log.event("trouble", { text }),
+    });
   }
 
   /** Serves one connection from gate; closing it without a byte means that it could not. */
@@ -101,6 +108,7 @@ class Reader {
       clock,
       host: this.host,
       known: this.#known,
+      fates: this.#fates,
       view: undefined,
       lastPlace: undefined,
       say: (line) => out.say(`${line}\r\n`),
@@ -128,9 +136,10 @@ class Reader {
   }
 
   /** Nothing is lost by closing: what a client was told is on disk. */
-  close(): void {
+  async close(): Promise<void> {
     for (const conn of this.#conns) conn.end();
     this.#auth.close();
+    await this.#fates.close();
   }
 }
 
@@ -151,7 +160,7 @@ export async function start(context: RoleContext<"reader">): Promise<Running<"re
     },
     stop: async () => {
       answering.close();
-      reader.close();
+      await reader.close();
     },
   };
 }

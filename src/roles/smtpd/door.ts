@@ -55,5 +55,6 @@ function doorOf(
       clock,
     ),
     greetDelay: policy.greetDelay,
+    rejects: policy.rejects,
   };
 }

@@ -7,6 +7,7 @@ import type { MessageFacts } from "#policy/facts.ts";
 import { INJECT_DEADLINE, type Injection, type InjectResult } from "#talk/inject.ts";
 import { ChunkReader } from "#wire/chunks.ts";
 import { findFlaw } from "#wire/dots.ts";
+import { formatField } from "#wire/message/field.ts";
 import { Nesting } from "#wire/message/nesting.ts";
 import { formatReceived } from "#wire/message/received.ts";
 import { formatDate } from "#wire/message/rfcdate.ts";
@@ -61,14 +62,20 @@ export class Intake {
   #panel: Panel | undefined;
   /** Why the message will be refused; what still arrives is thrown away. */
   #refusal: Reply | undefined;
+  /** Why it will be refused, perhaps by mistake. */
+  #doubt: Reply | undefined;
 
   readonly #chunks: ChunkReader;
+  /** Bytes that it may have. */
+  readonly #most: number;
   readonly #take = (text: Buffer): void => this.take(text);
 
   constructor(connection: Connection, transaction: Transaction) {
     this.#connection = connection;
     this.#transaction = transaction;
     this.#chunks = new ChunkReader(transaction.wishes.body === "binarymime");
+    const { door, judge } = connection;
+    this.#most = Math.min(door.maxSize, judge?.dataBytes ?? door.maxSize);
     const { mimeDepth: depth, contentType } = limits.policy;
     this.#seen = connection.judge && { nesting: new Nesting({ depth, contentType }), facts: undefined };
   }
@@ -101,7 +108,7 @@ export class Intake {
   take(text: Buffer): void {
     if (this.#refusal) return;
     this.#size += text.length;
-    if (this.#size > this.#connection.door.maxSize) return this.refuse(replies.tooLarge);
+    if (this.#size > this.#most) return this.refuse(replies.tooLarge);
     if (this.#gatherer) this.#takeHead(this.#gatherer, text);
     else this.#gather(text);
   }
@@ -150,6 +157,7 @@ export class Intake {
     const fields = await this.#examined();
     const injection = this.#injection;
     if (this.#refusal || !injection) return this.#refusal ?? replies.queueAway;
+    if (this.#doubt) return this.#reject(injection, this.#doubt, fields);
     // from here on it is the queue's to keep or to drop
     this.#injection = undefined;
     try {
@@ -229,7 +237,7 @@ export class Intake {
       const decision = await judge.message(facts, [...this.#transaction.recipients.keys()]);
       if (!decision) return;
       this.#connection.witness?.refused(decision, "");
-      this.refuse(refusedBy(this.#connection, decision));
+      this.#refuse(refusedBy(this.#connection, decision), decision.plausible);
     } catch (thrown) {
       this.#trouble(thrown);
     }
@@ -238,9 +246,30 @@ export class Intake {
   /** Fields that those who look at the message add. Never rejects. */
   async #examined(): Promise<string> {
     if (this.#refusal || !this.#panel) return "";
-    const { refusal, fields } = await this.#panel.finish();
-    if (refusal) this.refuse(refusal);
+    const { refusal, fields, plausible } = await this.#panel.finish();
+    const reason = this.#doubt ?? refusal;
+    if (reason) this.#refuse(reason, plausible);
     return fields;
+  }
+
+  /** `plausible`: the message is kept, where that is wanted; of mail of our own users it is not, they know what they sent. */
+  #refuse(reply: Reply, plausible: boolean): void {
+    const { door, judge } = this.#connection;
+    if (plausible && door.rejects && judge && this.#transaction.outside.size === 0) this.#doubt = reply;
+    else this.refuse(reply);
+  }
+
+  /** Leaves a message that is refused to its recipients' Rejects folders; whether that succeeds is nothing to the client. */
+  async #reject(injection: Injection, reply: Reply, fields: string): Promise<Reply> {
+    this.#injection = undefined;
+    const why = formatField("X-Kenro-Refused", reply.wire.trim());
+    const front = why.length + fields.length > limits.queue.front ? why : why + fields;
+    try {
+      await this.#within(injection.reject(front));
+    } catch (thrown) {
+      this.#trouble(thrown);
+    }
+    return reply;
   }
 
   // ---- queue ----
@@ -302,7 +331,7 @@ export class Intake {
   #accepted(id: string): void {
     const connection = this.#connection;
     const { sender, recipients, outside } = this.#transaction;
-    connection.witness?.message();
+    connection.witness?.message(id);
     // whoever our users write to may write to them
     if (outside.size > 0 && this.#submitted) connection.peers.wrote?.([...outside]);
     connection.messages++;

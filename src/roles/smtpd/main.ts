@@ -50,7 +50,7 @@ class Smtpd implements Running<"smtpd"> {
   readonly #life: string;
   #count = 0;
   readonly #site: SiteRules;
-  #judges: (address: string) => SessionJudge;
+  #judges: (address: string, listener: string) => SessionJudge;
   #doors: ReadonlyMap<string, Door>;
   #shared: ReturnType<typeof sharedOf>;
 
@@ -66,7 +66,7 @@ class Smtpd implements Running<"smtpd"> {
     this.#site = siteRules(context.clock, context.log);
     this.#memory = new LedgerMemory(context.socketOf("ledger"), context.clock, context.log);
     this.#judges = this.#judgesFor(context.slice);
-    const judge = (address: string) => this.#judges(address);
+    const judge = (address: string, listener: string) => this.#judges(address, listener);
     this.#peers = {
       ...peersOf(this.#auth, this.#injector, context.clock),
       judge,
@@ -123,7 +123,7 @@ class Smtpd implements Running<"smtpd"> {
     }
   }
 
-  #judgesFor(slice: Slice): (address: string) => SessionJudge {
+  #judgesFor(slice: Slice): (address: string, listener: string) => SessionJudge {
     const { clock, log } = this.#context;
     return judgesBy(slice, { clock, log, auth: this.#auth, memory: this.#memory, site: this.#site });
   }

@@ -5,6 +5,7 @@ import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { forgetful, type Memory, stranger } from "#policy/facts.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import { Caller, type Verb } from "#talk/caller.ts";
 import * as recall from "#talk/recall.ts";
 
@@ -45,7 +46,7 @@ export class LedgerMemory implements Memory {
   }
 
   /** Tells it how a session went; nobody waits for that. */
-  note(session: recall.SessionRecord): void {
+  note(session: SessionRecord): void {
     this.#tell(recall.note, session);
   }
 

@@ -39,11 +39,11 @@ export function siteRules(clock: Clock, log: Logger): SiteRules {
   return openSiteRules({ clock, disk: diskFor(clock), directory: RULES, workshop, trouble });
 }
 
-/** Makes a judge for each client, as the slice says. */
+/** Makes a judge for each client of a listener, as the slice says. */
 export function judgesBy(
   slice: SliceOf<"smtpd">,
   { clock, log, auth, memory, site }: PolicyOptions,
-): (address: string) => Judge {
+): (address: string, listener: string) => Judge {
   const trouble = (text: string) => log.event("trouble", { text });
   const resolver = new NetworkResolver({ servers: slice.dnsServers, clock });
   const { life, entries } = limits.smtp.localDomains;
@@ -69,6 +69,13 @@ export function judgesBy(
     listings: listingsBy(slice.policy, { clock, resolver, trouble }),
     trouble,
   });
-  const options: JudgeOptions = { world, ...judgingBy(slice.policy), site, trouble };
-  return (address) => new Judge(options, address);
+  const optionsBy = (own: Parameters<typeof judgingBy>[1]): JudgeOptions => ({
+    world,
+    ...judgingBy(slice.policy, own),
+    site,
+    trouble,
+  });
+  const listeners = new Map(slice.listeners.map(({ name, rules }) => [name, optionsBy(rules)]));
+  const standard = optionsBy({});
+  return (address, listener) => new Judge(listeners.get(listener) ?? standard, address);
 }

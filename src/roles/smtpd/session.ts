@@ -104,9 +104,14 @@ export class SmtpSession {
 
   /** Lets a client from outside wait for the greeting: who speaks meanwhile speaks too early. */
   async #holdGreeting(): Promise<Reason | undefined> {
-    const { door, judge, stream } = this.#connection;
-    if (!judge || door.greetDelay === 0 || door.implicitTls || judge.isOurselves) return undefined;
-    const read = stream.read(door.greetDelay);
+    const { door, judge, stream, clock } = this.#connection;
+    if (!judge || door.implicitTls) return undefined;
+    const began = clock.monotonic();
+    const found = judge.greetDelay(door.greetDelay);
+    const delay = typeof found === "number" ? found : await found;
+    if (delay === 0) return undefined;
+    // what has come while it was found out has come too early, too
+    const read = stream.read(Math.max(1, delay - (clock.monotonic() - began)));
     const early = await (read instanceof Promise ? read.catch(timeoutOrThrow) : read);
     if (early === undefined) return "gone";
     if (early === "timeout") return undefined;

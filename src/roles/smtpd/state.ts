@@ -6,12 +6,12 @@ import type { Networks } from "#base/network.ts";
 import type { SmtpListener } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import type { Judge } from "#policy/judge.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { ServerTls } from "#sys/tls.ts";
 import type { Injection } from "#talk/inject.ts";
 import type { Login, LoginAnswer } from "#talk/login.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
-import type { SessionRecord } from "#talk/recall.ts";
 import type { Envelope, Recipient } from "#wire/envelope.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import type { Checker } from "./content/checker.ts";
@@ -28,6 +28,8 @@ export type SessionJudge = Pick<
   | "unknown"
   | "message"
   | "relays"
+  | "greetDelay"
+  | "dataBytes"
   | "verifiedName"
   | "isOurselves"
   | "identity"
@@ -40,7 +42,7 @@ export interface Peers {
   login(question: Login): Promise<LoginAnswer>;
   begin(session: string, envelope: Envelope): Promise<Injection>;
   /** For a client whose mail is judged; tests may do without. */
-  judge?(address: string): SessionJudge;
+  judge?(address: string, listener: string): SessionJudge;
   /** How a stranger's session went, and to whom our users wrote; nobody waits for it. */
   note?(session: SessionRecord): void;
   wrote?(recipients: readonly string[]): void;
@@ -67,6 +69,8 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly checkers: readonly Checker[];
   /** ms that a client from outside waits for the greeting. */
   readonly greetDelay: number;
+  /** What is refused for its points goes into Rejects (docs/rejects.md). */
+  readonly rejects: boolean;
 }
 
 /** Who is served: the peer, or whom a proxy speaks for. */
@@ -115,7 +119,7 @@ export interface Account {
 }
 
 /** What a sender asks for, beside the transport of his message. */
-export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted">;
+export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted" | "rejected">;
 
 /** From MAIL to the end of the message, RSET, or the next EHLO. */
 export interface Transaction {
@@ -166,7 +170,7 @@ export function judgeFor(
   { door, peers }: Pick<Connection, "door" | "peers">,
   address: string,
 ): SessionJudge | undefined {
-  return door.class === "mx" ? peers.judge?.(address) : undefined;
+  return door.class === "mx" ? peers.judge?.(address, door.name) : undefined;
 }
 
 /** What a verb answers: a reply, and what happens next when it is not the next command. */

@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import type { Decision, StageRecord } from "#policy/judge.ts";
-import type { SessionRecord } from "#talk/recall.ts";
+import type { SessionRecord } from "#policy/replay/record.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import type { Connection } from "./state.ts";
 
@@ -15,8 +15,9 @@ const TRAP = "recipient-trap";
 export class Witness {
   /** On the monotonic clock. */
   readonly began: number;
-  readonly #recipients: SessionRecord["recipients"][number][] = [];
+  readonly #recipients: (SessionRecord["recipients"][number] & { readonly from: string })[] = [];
   readonly #refused: SessionRecord["refused"][number][] = [];
+  readonly #mail: string[] = [];
   #sender = "";
   #refusals = 0;
   #hard = false;
@@ -36,7 +37,8 @@ export class Witness {
   /** What was answered to a recipient. */
   recipient(address: string, reply: Pick<Reply, "code" | "wire">): void {
     if (reply.code < 400) this.#accepted++;
-    put(this.#recipients, () => ({ address: cut(address, path), reply: cut(reply.wire.trim(), told) }));
+    const from = this.#sender;
+    put(this.#recipients, () => ({ address: cut(address, path), reply: cut(reply.wire.trim(), told), from }));
   }
 
   /** A recipient does not exist. */
@@ -52,8 +54,10 @@ export class Witness {
     put(this.#refused, () => ({ rule, code, from: this.#sender, to: cut(to, path) }));
   }
 
-  message(): void {
+  /** A message was taken. */
+  message(id: string): void {
     this.#messages++;
+    put(this.#mail, () => id);
   }
 
   /** What is told; undefined of a client that nobody judged, or that has no address. */
@@ -70,10 +74,13 @@ export class Witness {
       hello: who.hello.slice(0, domain),
       confirmed: who.confirmed,
       sender: this.#sender,
-      recipients: this.#recipients,
+      recipients: this.#recipients.map(({ from, ...each }) =>
+        from === this.#sender ? each : { ...each, from },
+      ),
       domain: who.domain.slice(0, domain),
       verdict: this.#verdict,
       messages: this.#messages,
+      mail: this.#mail,
       accepted: this.#accepted,
       unknown: this.#unknown,
       traps: this.#traps,

@@ -1,5 +1,7 @@
 // What a Maildir file name says: `<unique>[,S=size][,W=size]:2,<flags>` (maildir(5), Maildir++).
 
+import { randomBytes } from "node:crypto";
+
 export interface MaildirName {
   /** Everything before ":2,": stays the same while flags change. */
   readonly base: string;
@@ -26,6 +28,34 @@ export function parseName(name: string): MaildirName {
     seconds,
     received: /^\d+\.M\d+P\d/.test(base) ? 0 : seconds * 1000,
   };
+}
+
+/** Which delivery a file came by. */
+export interface Origin {
+  /** The message's id in the queue, and the index of its recipient. */
+  readonly id: string;
+  readonly index: number;
+}
+
+/** The delivery of which a base name tells (docs/local.md), also that of a copy; undefined: the file came by another way. */
+export function originOf(base: string): Origin | undefined {
+  const [, id, index] =
+    /^\d{1,11}\.(?:A[\w-]{12}\.)?([0-9a-z]{6,12}-[0-9a-z]{1,12})\.(\d{1,6})\./.exec(base) ?? [];
+  return id === undefined ? undefined : { id, index: Number(index) };
+}
+
+/** A base name for a message that comes by another way than delivery, received at `ms` since 1970; `from`: the base name of what it is a copy of. */
+export function newBase(
+  ms: number,
+  host: string,
+  {
+    sizes,
+    from = "",
+  }: { readonly sizes: { readonly file: number; readonly wire: number }; readonly from?: string },
+): string {
+  const origin = originOf(from);
+  const unique = `A${randomBytes(9).toString("base64url")}${origin ? `.${origin.id}.${origin.index}` : ""}`;
+  return `${Math.floor(ms / 1000)}.${unique}.${host},S=${sizes.file},W=${sizes.wire}`;
 }
 
 /** Letters sorted and once each, as maildir(5) wants them. */

@@ -16,6 +16,7 @@ const refusal: Decision = {
   text: "No From",
   evidence: "none",
   now: false,
+  plausible: false,
 };
 
 interface Judged {
@@ -23,11 +24,20 @@ interface Judged {
   readonly recipients: readonly string[];
 }
 
-function judging(decision?: Decision): { readonly world: World; readonly judged: Judged[] } {
-  const world = new World();
+function judging(
+  decision?: Decision,
+  {
+    given = {},
+    rejects = false,
+  }: { readonly given?: Readonly<Record<string, string>>; readonly rejects?: boolean } = {},
+): { readonly world: World; readonly judged: Judged[] } {
+  const world = new World(given);
+  Object.assign(world.door, { rejects });
   const judged: Judged[] = [];
   const judge: SessionJudge = {
     isOurselves: false,
+    greetDelay: () => 0,
+    dataBytes: undefined,
     early: () => {},
     hello: () => {},
     sender: () => {},
@@ -108,6 +118,43 @@ test("of a large one that is refused in the end, the queue keeps nothing", async
     world.messages.map(({ state }) => state),
     ["aborted"],
   );
+});
+
+const doubtful: Decision = { ...refusal, rule: "message-score", text: "Too much", plausible: true };
+
+test("what may be refused by mistake is refused all the same, and handed on to Rejects with the reason in front", async () => {
+  for (const given of [{}, { queue: "lost" }]) {
+    const { world } = judging(doubtful, { given, rejects: true });
+    const { client } = world.connect();
+    await say(client, TO_DATA);
+    assert.equal(await say(client, "Subject: x\r\n\r\n.\r\n"), "550 5.6.0 Too much (message-score) [s1]\r\n");
+    const [message] = world.messages;
+    assert.equal(message?.state, "rejected");
+    assert.match(
+      String(message?.body),
+      /^X-Kenro-Refused: 550 5\.6\.0 Too much \(message-score\).*\r\nReceived: .*Subject: x\r\n\r\n$/s,
+    );
+    assert.equal(world.events("smtp_accept").length, 0);
+    assert.equal(world.events("smtp_judged").length, 1);
+    assert.match(await say(client, TO_DATA), /354/, "the session goes on");
+  }
+});
+
+test("where Rejects is off, and where there is no doubt, nothing is handed on", async () => {
+  const ways = [
+    [doubtful, false],
+    [refusal, true],
+  ] as const;
+  for (const [decision, rejects] of ways) {
+    const { world } = judging(decision, { rejects });
+    const { client } = world.connect();
+    await say(client, TO_DATA);
+    assert.match(await say(client, "Subject: x\r\n\r\n.\r\n"), /^550 /);
+    assert.deepEqual(
+      world.messages.filter(({ state }) => state !== "aborted"),
+      [],
+    );
+  }
 });
 
 test("a message that is refused already is not judged", async () => {

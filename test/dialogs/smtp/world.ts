@@ -25,7 +25,7 @@ export interface Message {
   readonly id: string;
   readonly envelope: Envelope;
   body: Buffer;
-  state: "open" | "queued" | "refused" | "aborted";
+  state: "open" | "rejected" | "queued" | "refused" | "aborted";
 }
 
 export class World {
@@ -108,6 +108,13 @@ export class World {
           this.release = resolve;
         }),
       commit: () => this.#commit(message, this.#given["queue"]),
+      reject: (fields) => {
+        message.body = Buffer.concat([Buffer.from(fields), message.body]);
+        message.state = "rejected";
+        return this.#given["queue"] === "lost"
+          ? Promise.reject(new Trouble("inject", "The link was lost"))
+          : Promise.resolve({ kind: "queued", id });
+      },
       abort: () => {
         message.state = "aborted";
       },

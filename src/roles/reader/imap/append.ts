@@ -3,12 +3,13 @@
 import { randomBytes } from "node:crypto";
 import { limits } from "#base/limits.ts";
 import type { Folder } from "#store/maildir/folder.ts";
+import { newBase } from "#store/maildir/names.ts";
 import { createAnew, type DiskFile } from "#sys/disk.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
 import { parseInternalDate } from "#wire/imap/response.ts";
 import { ToUnix } from "#wire/message/unix.ts";
 import { no, ok, type Session, type Tagged } from "./state.ts";
-import { newBase, readFlags, readMailbox } from "./store.ts";
+import { readFlags, readMailbox } from "./store.ts";
 
 export interface AppendHead {
   readonly mailbox: string;
@@ -94,7 +95,9 @@ export class Appending {
     }
     await this.#file.close();
     const ms = this.#head.date ?? this.#session.clock.now();
-    const base = newBase(this.#session, ms, { file: this.#fileSize, wire: this.#wireSize });
+    const base = newBase(ms, this.#session.host, {
+      sizes: { file: this.#fileSize, wire: this.#wireSize },
+    });
     const file = { tmp: this.#tmp, base, flags: this.#head.flags };
     const uids = await this.#folder.adopt([file]).catch(async (trouble: unknown) => {
       await this.#session.disk.remove(this.#tmp);

@@ -5,6 +5,7 @@ import type { Message } from "#store/maildir/folder.ts";
 import type { Tree } from "#store/maildir/tree.ts";
 import type { Stream } from "#sys/conn.ts";
 import type { Disk } from "#sys/disk.ts";
+import type { FateTeller } from "#talk/fates.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
 import type { Place } from "../content.ts";
 import type { Known } from "../known.ts";
@@ -20,6 +21,8 @@ export interface Session {
   readonly clock: Clock;
   /** For names of files that APPEND and COPY make. */
   readonly host: string;
+  /** Hears of messages that are moved into Junk or out of it. */
+  readonly fates: Pick<FateTeller, "tell">;
   view: View | undefined;
   /** Shared by all sessions. */
   readonly known: Known;

@@ -1,13 +1,13 @@
 // STORE, EXPUNGE, COPY and MOVE: what changes messages.
 
-import { randomBytes } from "node:crypto";
 import type { Finished, Folder, Message } from "#store/maildir/folder.ts";
-import { letters } from "#store/maildir/names.ts";
+import { letters, newBase } from "#store/maildir/names.ts";
 import { canonicalName } from "#store/maildir/tree.ts";
 import type { Arguments } from "#wire/imap/lexer.ts";
 import { formatSequence, type SequenceSet } from "#wire/imap/sequence.ts";
 import { parseUtf7 } from "#wire/imap/utf7.ts";
 import { receivedAt, wireSize } from "../content.ts";
+import { tellFates } from "./fates.ts";
 import { readSet } from "./fetch.ts";
 import { no, ok, type Session, selectedVerb, type Tagged, type Verb } from "./state.ts";
 import type { View } from "./view.ts";
@@ -108,16 +108,6 @@ export function readMailbox(args: Arguments): string {
   return name.ok ? canonicalName(name.value) : args.fail(name.error);
 }
 
-/** A base name for a message that comes by APPEND or COPY; received at `ms` since 1970. */
-export function newBase(
-  session: Session,
-  ms: number,
-  sizes: { readonly file: number; readonly wire: number },
-): string {
-  const unique = randomBytes(9).toString("base64url");
-  return `${Math.floor(ms / 1000)}.A${unique}.${session.host},S=${sizes.file},W=${sizes.wire}`;
-}
-
 interface Copy {
   readonly set: SequenceSet;
   readonly to: string;
@@ -140,7 +130,8 @@ async function linkOne(
   if (!file) return undefined;
   const size = await file.size().finally(() => file.close());
   const ms = await receivedAt(from, message, (at) => session.disk.stat(at));
-  const base = newBase(session, ms, { file: size, wire: await wireSize(from, message) });
+  const sizes = { file: size, wire: await wireSize(from, message) };
+  const base = newBase(ms, session.host, { sizes, from: message.base });
   const tmp = `${to.path}/tmp/${base}`;
   await session.disk.link(from.pathOf(message), tmp);
   return { tmp, base, flags: message.flags };
@@ -166,6 +157,7 @@ async function copy(
     }
     if (copied.length === 0) return { reply: ok("Nothing to copy"), copied };
     const uids = await target.adopt(files);
+    tellFates(session, { from: view.name, to, copied });
     // RFC 4315 §3
     const from = formatSequence(copied.map(({ uid }) => uid));
     return { reply: ok(`[COPYUID ${target.validity} ${from} ${formatSequence(uids)}] Copied`), copied };

@@ -3,7 +3,7 @@
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
-import type { Recipient } from "#wire/envelope.ts";
+import { type Recipient, splitAddress } from "#wire/envelope.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
 import { badRecipient, replies } from "#wire/smtp/replies.ts";
@@ -47,19 +47,19 @@ export function lookAhead(connection: Connection, waiting: Iterable<Buffer>): vo
   }
 }
 
-export async function addRecipient(connection: Connection, recipient: Recipient): Promise<Answer> {
+export async function addRecipient(connection: Connection, given: Recipient): Promise<Answer> {
   const { door, peers, session } = connection;
   const { transaction } = session;
   if (!transaction) return replies.mailFirst;
   const { recipients, lookups } = transaction;
-  const { address } = recipient;
+  const { address } = given;
   const asked = lookups.get(address);
   lookups.delete(address);
   // RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction
-  const envelope = transaction.envelope + costOf(recipient);
+  const envelope = transaction.envelope + costOf(given);
   if (recipients.size >= door.maxRecipients || envelope > mostFor(door.maxRecipients))
     return replies.tooManyRecipients;
-  const [answer, decision, relay] = await Promise.all([
+  const [found, decision, relay] = await Promise.all([
     asked ?? peers.recipient(address),
     connection.judge?.recipient(address, recipients.size),
     mayRelay(connection),
@@ -71,7 +71,8 @@ export async function addRecipient(connection: Connection, recipient: Recipient)
     connection.witness?.recipient(address, refused);
     return decision.now ? closing(refused) : refused;
   }
-  const refusal = recipientRefusal(answer, relay);
+  const { recipient, answer } = await suffixed(connection, { given, found, relay });
+  const refusal = recipientRefusal(answer, relay !== undefined);
   if (answer.kind === "unknown") guessed(connection);
   connection.witness?.recipient(address, refusal ?? replies.recipientOk);
   if (refusal) return refusal;
@@ -107,10 +108,24 @@ function guessed({ judge, witness }: Connection): void {
   witness?.unknown();
 }
 
-/** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. */
-async function mayRelay({ session, door, client, judge }: Connection): Promise<boolean> {
-  if (session.account !== undefined || door.serves?.has(client.address) === true) return true;
-  return (await judge?.relays()) !== undefined;
+/** Our users; on a lan listener whom it serves, also when a proxy has said who that is; whom a rule gives RELAYCLIENT. What is put behind its
+ * recipients ("" as a rule); undefined: it may not. */
+async function mayRelay({ session, door, client, judge }: Connection): Promise<string | undefined> {
+  if (session.account !== undefined || door.serves?.has(client.address) === true) return "";
+  return judge?.relays();
+}
+
+interface Found {
+  readonly given: Recipient;
+  readonly found: RecipientAnswer;
+  readonly relay: string | undefined;
+}
+
+/** The recipient with what RELAYCLIENT puts behind it, as qmail does: the rules of routing decide where such addresses go. */
+async function suffixed({ peers }: Connection, { given, found, relay = "" }: Found) {
+  if (relay === "") return { recipient: given, answer: found };
+  const address = behind(given.address, relay);
+  return { recipient: { ...given, address }, answer: await peers.recipient(address) };
 }
 
 /** Who is named twice gets one copy; reports are sent on every occasion that either wanted. */
@@ -120,6 +135,13 @@ function together(before: Recipient, again: Recipient): Recipient {
   const usual = ["failure", "delay"] as const;
   const notify = [...new Set([...(before.notify ?? usual), ...(again.notify ?? usual)])];
   return { ...again, ...before, notify };
+}
+
+/** A suffix with a domain makes all before it a local part, which then must be quoted (RFC 5321 §4.1.2). */
+function behind(address: string, suffix: string): string {
+  if (!suffix.includes("@")) return `${address}${suffix}`;
+  const { local, domain } = splitAddress(`${address}${suffix}`);
+  return `"${local.replaceAll(/["\\]/g, "\\$&")}"@${domain}`;
 }
 
 function recipientRefusal(answer: RecipientAnswer, relay: boolean): Reply | undefined {

@@ -41,6 +41,8 @@ export type Finding =
       readonly text: string;
       /** For the administrator. */
       readonly evidence: string;
+      /** It may be a mistake (docs/rejects.md). */
+      readonly plausible?: boolean;
     };
 
 /** One message before one checker. Everything may reject with Trouble; a finding before the end is final. */

@@ -15,6 +15,8 @@ export interface Conclusion {
   readonly refusal: Reply | undefined;
   /** Whole fields for the front of the message. */
   readonly fields: string;
+  /** All have looked, and whatever they hold against the message may be a mistake (docs/rejects.md). */
+  readonly plausible: boolean;
 }
 
 export interface PanelOptions {
@@ -58,7 +60,8 @@ export class Panel {
   async finish(): Promise<Conclusion> {
     await Promise.all(this.#examinations.map((each) => each.finish()));
     for (const each of this.#examinations) this.#record(each);
-    return { refusal: this.refusalSoFar(), fields: this.#fields() };
+    const plausible = this.#examinations.every(({ outcome }) => isPlausible(outcome));
+    return { refusal: this.refusalSoFar(), fields: this.#fields(), plausible };
   }
 
   /** The message is refused, or its client has gone. */
@@ -95,6 +98,11 @@ export class Panel {
     });
   }
 }
+
+/** What only observes counts, too: nobody shall find malware in a folder of his. */
+const isPlausible = (outcome: Outcome | undefined): boolean =>
+  outcome?.kind === "clean" ||
+  (outcome?.kind === "refuse" && outcome.plausible === true && outcome.code >= 500);
 
 function refusalOf({ name, mode, onError }: Checker, outcome: Outcome): Reply | undefined {
   if (mode === "observe") return undefined;

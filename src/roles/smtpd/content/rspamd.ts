@@ -2,6 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
+import { PLAUSIBLE } from "#policy/rules/score.ts";
 import {
   CHUNK_END,
   formatChunkSize,
@@ -79,14 +80,22 @@ function bodyOf({ status, body }: HttpResponse): Buffer {
 }
 
 /** Its actions as rspamd's own milter takes them. */
-function findingOf({ action, score, required, symbols, message, fields }: SpamAnswer): Finding {
+function findingOf(answer: SpamAnswer): Finding {
+  const { action, score, required, symbols, message, fields } = answer;
   const points = required === undefined ? score.toFixed(2) : `${score.toFixed(2)} of ${required}`;
   const evidence = [`${action}, ${points}`, ...symbols.slice(0, 10)].join(" ");
   switch (action) {
     case "reject":
     case "discard":
     case "quarantine":
-      return refuse(message || "The message looks like spam", evidence, 554);
+      return {
+        kind: "refuse",
+        code: 554,
+        enhanced: "5.7.1",
+        text: message || "The message looks like spam",
+        evidence,
+        plausible: isPlausible(answer),
+      };
     case "soft reject":
       return refuse(message || "Try again later", evidence, 451, "4.7.1");
     // the subject stands in a header that has gone to the queue already
@@ -98,6 +107,16 @@ function findingOf({ action, score, required, symbols, message, fields }: SpamAn
       return clean(evidence, fields);
   }
 }
+
+/** Symbols of what is dangerous, whatever its points are. */
+const DANGEROUS = /VIRUS|MALWARE|EICAR|CLAM|PHISH|EXPLOIT|OLETOOLS|MACRO/i;
+
+/** It was refused for its points, which are not far beyond the bound, and not for something dangerous. */
+const isPlausible = ({ score, required, symbols }: SpamAnswer): boolean =>
+  required !== undefined &&
+  score >= required &&
+  score < PLAUSIBLE * required &&
+  !symbols.some((symbol) => DANGEROUS.test(symbol));
 
 /** Trouble when rspamd does not answer. */
 export async function pingRspamd(options: ServiceOptions): Promise<void> {
