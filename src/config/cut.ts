@@ -67,6 +67,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     log: log.level,
     hostname,
     dnsServers: dns.servers,
+    dnsTrusted: dns.trusted,
     port: remote.port,
     sourceAddress: remote.source_address,
     smarthost: remote.smarthost,

@@ -277,6 +277,13 @@ export const sections = {
         meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
         seenBy: ["remote", "smtpd"],
       },
+      trusted: {
+        type: networks,
+        standard: ["127.0.0.0/8", "::1"],
+        meaning:
+          "Addresses and networks of resolvers that are believed when they say that DNSSEC proves an answer, so that DANE can be used (docs/remote.md). Nobody else must be able to write on the way to them. An empty list switches DANE off.",
+        seenBy: ["remote"],
+      },
     },
   },
   processes: {

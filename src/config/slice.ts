@@ -167,6 +167,8 @@ export const remoteSlice = record({
   hostname: text(255),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
+  /** Networks of those that are believed about DNSSEC. */
+  dnsTrusted: list(text(64)),
   /** The port of mail exchangers; 25 outside tests and the demonstration. */
   port: integer(1, 65_535),
   /** Local address of outgoing connections, "" for the system's choice. */

@@ -34,6 +34,8 @@ export interface Script {
   readonly duringBody?: Act;
   /** After 220 to STARTTLS: the handshake is answered with noise. */
   readonly tls?: "break";
+  /** PEM texts that it shows in TLS, in place of some. */
+  readonly keys?: { readonly cert: string; readonly key: string };
   /** Listens on this address of 127.0.0.0/8 and this port. */
   readonly address?: string;
   readonly port?: number;
@@ -87,7 +89,8 @@ const usual = {
 
 let context: tls.SecureContext | undefined;
 
-function secureContext(): tls.SecureContext {
+function secureContext(keys: Script["keys"]): tls.SecureContext {
+  if (keys) return tls.createSecureContext(keys);
   const made = () => {
     const now = Date.now();
     const { certificate, key } = selfSigned({
@@ -273,14 +276,14 @@ class Session {
   }
 
   #secure(): void {
-    const { tls: trick } = this.#state.script;
+    const { tls: trick, keys } = this.#state.script;
     const plain = this.#socket;
     plain.removeAllListeners("data");
     if (trick === "break") {
       plain.on("data", () => plain.write("this is no TLS\r\n"));
       return;
     }
-    this.#socket = new tls.TLSSocket(plain, { isServer: true, secureContext: secureContext() });
+    this.#socket = new tls.TLSSocket(plain, { isServer: true, secureContext: secureContext(keys) });
     this.#kept = "";
     this.#state.heard.push("tls");
     this.#attach();

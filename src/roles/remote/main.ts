@@ -19,7 +19,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
     smarthost: now.smarthost,
     waits: limits.remote,
     random: Math.random,
-    resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
+    resolver: new NetworkResolver({ servers: now.dnsServers, trusted: now.dnsTrusted, clock }),
     openBody: (place) => openBody(realDisk, "spool", place),
   });
   const remote = new Remote(optionsOf(slice));

@@ -10,6 +10,7 @@ import { connect } from "#sys/connect.ts";
 import type { Status } from "#wire/envelope.ts";
 import { type Answer, AnswerReader, answerText, parseExtensions } from "#wire/smtp/answer.ts";
 import type { Target } from "./route.ts";
+import { flawOf } from "./security.ts";
 
 export interface PeerOptions {
   readonly clock: Clock;
@@ -126,30 +127,46 @@ export class Peer {
     this.#conn.destroy();
   }
 
-  /** Greeting, EHLO and, if it is offered, TLS; then it is ready for MAIL. "clear": TLS failed, a new connection without is worth it. */
+  /** Greeting, EHLO and, if it is offered or demanded, TLS; then it is ready for MAIL. "clear": TLS failed, a new connection without is worth it. */
   async begin(tryTls: boolean): Promise<"ready" | "clear" | Useless> {
     const greeting = await this.answer(this.waits.greeting);
     if (greeting.code !== 220) return this.#useless("greeted with", greeting);
     const hello = await this.#hello();
-    if (hello !== "ready" || !tryTls || !this.offers("STARTTLS")) return hello;
+    if (hello !== "ready" || !tryTls) return hello;
+    if (!this.offers("STARTTLS")) return this.#must ? this.#insecure("4.7.4", "offers no STARTTLS") : "ready";
     try {
       return await this.#secure();
     } catch (trouble) {
-      if (trouble instanceof Trouble) return "clear";
-      throw trouble;
+      if (!(trouble instanceof Trouble)) throw trouble;
+      return this.#must ? this.#insecure("4.7.5", `cannot do TLS: ${trouble.message}`) : "clear";
     }
   }
 
+  /** No mail goes there without TLS. */
+  get #must(): boolean {
+    return this.target.security.tls === "must";
+  }
+
   async #secure(): Promise<"ready" | "clear" | Useless> {
+    const { host, security } = this.target;
     const start = await this.ask("STARTTLS\r\n", this.waits.command);
     // RFC 3207 §4: anything but 220 leaves the session as it is
-    if (start.code !== 220) return this.farewell ? this.#useless("answered STARTTLS with", start) : "ready";
+    if (start.code !== 220)
+      return this.farewell || this.#must ? this.#useless("answered STARTTLS with", start) : "ready";
     // what was sent in clear behind the answer would be taken for encrypted (CVE-2011-0411)
-    if (this.#reader.rest > 0) return "clear";
-    await this.#conn.secureClient(this.target.host, { secureContext: context });
+    if (this.#reader.rest > 0)
+      return this.#must ? this.#insecure("4.7.5", "sent clear text behind its answer to STARTTLS") : "clear";
+    await this.#conn.secureClient(security.servername ?? host, { secureContext: context });
     this.#reader = new AnswerReader();
+    const flaw = security.proof && flawOf(this.#conn.shown, security.proof, this.#options.clock.now());
+    if (flaw) return this.#insecure("4.7.5", `has not proven who it is: ${flaw.text}`);
     // RFC 3207 §4.2: what was said before TLS is forgotten
     return this.#hello();
+  }
+
+  /** Not safe enough for what is demanded; that may be mended, or another server be better. */
+  #insecure(code: string, text: string): Useless {
+    return { kind: "useless", why: { code, text: `${nameOf(this.target)} ${text}` } };
   }
 
   async #hello(): Promise<"ready" | Useless> {
@@ -184,12 +201,13 @@ const temporary = (enhanced: string | undefined): string | undefined =>
 
 export const isPositive = ({ code }: Answer): boolean => code >= 200 && code < 300;
 
-export const nameOf = ({ host, address }: Target): string =>
+export const nameOf = ({ host, address }: Pick<Target, "host" | "address">): string =>
   host === address ? `[${address}]` : `${host} [${address}]`;
 
 /** A peer that is ready for MAIL, or why there is none at this target. Never rejects for what the network or the server does. */
 export async function openPeer(target: Target, options: PeerOptions): Promise<Peer | Useless> {
-  for (const tryTls of [true, false]) {
+  // what must be encrypted is not tried in clear
+  for (const tryTls of target.security.tls === "must" ? [true] : [true, false]) {
     const opened = await openOnce(target, options, tryTls);
     if (opened !== "clear") return opened;
   }

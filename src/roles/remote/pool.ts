@@ -4,13 +4,16 @@ import type { Clock, Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Peer } from "./peer.ts";
 import type { Target } from "./route.ts";
+import { securityKey } from "./security.ts";
 
 interface Idle {
   readonly peer: Peer;
   readonly timer: Timer;
 }
 
-const keyOf = ({ host, address, port }: Target): string => `${host} ${address} ${port}`;
+/** Mail that demands more than the last one did gets a connection of its own. */
+const keyOf = ({ host, address, port, security }: Target): string =>
+  `${host} ${address} ${port} ${securityKey(security)}`;
 
 export class Pool {
   readonly #clock: Clock;

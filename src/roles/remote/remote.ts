@@ -3,7 +3,7 @@
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import type { Resolver } from "#sys/resolver.ts";
+import type { SecureResolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import type { Body } from "#wire/message/binary.ts";
@@ -20,7 +20,7 @@ export interface SpoolBody extends Body {
 
 export interface RemoteOptions extends PeerOptions, Omit<RouteOptions, "resolver"> {
   readonly log: Logger;
-  readonly resolver: Resolver;
+  readonly resolver: SecureResolver;
   /** The body of a message; Trouble when it cannot be read. */
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
 }

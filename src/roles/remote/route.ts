@@ -2,18 +2,21 @@
 
 import net from "node:net";
 import { limits } from "#base/limits.ts";
-import type { MxRecord, Resolver } from "#sys/resolver.ts";
+import type { Answer, MxRecord, SecureResolver } from "#sys/resolver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
+import { daneOf } from "./dane.ts";
+import { OPPORTUNISTIC, type Security } from "./security.ts";
 
 export interface Target {
   /** Name of the exchanger, or its address when there is no name. */
   readonly host: string;
   readonly address: string;
   readonly port: number;
+  readonly security: Security;
 }
 
 export interface RouteOptions {
-  readonly resolver: Resolver;
+  readonly resolver: SecureResolver;
   /** Our own name. */
   readonly hostname: string;
   readonly port: number;
@@ -27,6 +30,8 @@ interface Hosts {
   readonly kind: "hosts";
   readonly hosts: readonly string[];
   readonly port: number;
+  /** It is proven that these are the hosts, so that DANE tells something; with names that their certificates may have. */
+  readonly proven?: { readonly names: readonly string[] } | undefined;
   /** What it means when none of them has an address. */
   readonly nowhere: Outcome;
 }
@@ -46,17 +51,48 @@ export async function* route(
   let later: Status | undefined;
   let count = 0;
   for (const host of found.hosts.slice(0, limits.remote.exchangers)) {
-    const answer = await options.resolver.addresses(host);
-    if (answer.kind === "later")
-      later ??= { code: "4.4.3", text: `DNS does not answer for ${host}: ${answer.why}` };
-    if (answer.kind !== "found") continue;
-    for (const address of arrange(answer.records, options.random)) {
+    const place = await placeOf(found, host, options);
+    if (place && "code" in place) later ??= place;
+    if (!place || "code" in place) continue;
+    for (const address of place.addresses) {
       if (count++ >= limits.remote.addresses) return undefined;
-      yield { host, address, port: found.port };
+      yield { host, address, port: found.port, security: place.security };
     }
   }
   if (count > 0) return undefined;
   return later ? { kind: "deferred", why: later } : found.nowhere;
+}
+
+interface Place {
+  readonly addresses: readonly string[];
+  readonly security: Security;
+}
+
+/** Where a host is, and how connections to it must be protected; undefined: nowhere; a status: that cannot be known now. */
+async function placeOf(
+  found: Hosts,
+  host: string,
+  options: RouteOptions,
+): Promise<Place | Status | undefined> {
+  const answer = await options.resolver.addresses(host);
+  if (answer.kind === "later")
+    return { code: "4.4.3", text: `DNS does not answer for ${host}: ${answer.why}` };
+  if (answer.kind === "none") return undefined;
+  const security = await securityOf(found, host, answer, options.resolver);
+  return "code" in security ? security : { addresses: arrange(answer.records, options.random), security };
+}
+
+async function securityOf(
+  { proven, port }: Hosts,
+  host: string,
+  addresses: Answer<string>,
+  resolver: SecureResolver,
+): Promise<Security | Status> {
+  if (!proven || net.isIP(host)) return OPPORTUNISTIC;
+  const dane = await daneOf({ host, port, addresses, names: proven.names }, resolver);
+  if (dane.kind === "later")
+    return { code: "4.4.3", text: `DNS does not answer for the TLSA records of ${host}: ${dane.why}` };
+  return dane.kind === "found" ? dane.security : OPPORTUNISTIC;
 }
 
 async function hostsOf(domain: string, options: RouteOptions): Promise<Hosts | Outcome> {
@@ -73,10 +109,11 @@ async function hostsOf(domain: string, options: RouteOptions): Promise<Hosts | O
     case "none": {
       // RFC 5321 §5.1: a domain without MX is its own exchanger
       const nowhere = outcome("failed", "5.1.2", `There is no host and no mail exchanger named ${domain}`);
-      return { kind: "hosts", hosts: [domain], port: options.port, nowhere };
+      const proven = answer.secure ? { names: [] } : undefined;
+      return { kind: "hosts", hosts: [domain], port: options.port, proven, nowhere };
     }
     case "found":
-      return exchangersOf(domain, answer.records, options);
+      return exchangersOf(domain, answer, options);
   }
 }
 
@@ -87,12 +124,17 @@ function smarthostOf({ smarthost, port }: RouteOptions): Hosts {
     kind: "hosts",
     hosts: [host],
     port: given === undefined ? port : Number(given),
+    // the configuration says so
+    proven: { names: [] },
     // a mistake in our configuration is not the sender's
     nowhere: outcome("deferred", "4.4.4", `The smarthost ${host} has no address`),
   };
 }
 
-function exchangersOf(domain: string, records: readonly MxRecord[], options: RouteOptions): Hosts | Outcome {
+type FoundMx = Extract<Answer<MxRecord>, { kind: "found" }>;
+
+function exchangersOf(domain: string, answer: FoundMx, options: RouteOptions): Hosts | Outcome {
+  const { records, secure = false, owner = domain } = answer;
   const named = records.filter(({ exchange }) => exchange !== "" && exchange !== ".");
   // RFC 7505 §3: it stands alone; beside others it says nothing
   if (named.length === 0) return outcome("failed", "5.1.10", `${domain} takes no mail (its MX says so)`);
@@ -108,6 +150,8 @@ function exchangersOf(domain: string, records: readonly MxRecord[], options: Rou
     kind: "hosts",
     hosts: inOrder(better, options.random).map(({ exchange }) => exchange),
     port: options.port,
+    // RFC 7672 §2.2.1: who may have made up the exchangers may have chosen ones with TLSA records
+    proven: secure ? { names: [domain, owner] } : undefined,
     nowhere: outcome("failed", "5.4.4", `None of the mail exchangers of ${domain} has an address`),
   };
 }
