@@ -77,13 +77,13 @@ const namesOf = ({ subjectAltName }: X509Certificate): readonly string[] =>
     .map((name) => name.toLowerCase());
 
 /** The PEM text of a file of authorities, "" for none. Trouble when it holds something else. */
-export function authoritiesOf(file: string, directory: string): string {
+export function authoritiesOf(setting: string, file: string, directory: string): string {
   if (file === "") return "";
-  const text = pem(directory, "listener.client_ca", file);
+  const text = pem(directory, setting, file);
   try {
     if (certificatesIn(text).length > 0) return text;
   } catch (thrown) {
-    throw new Trouble("load", `Cannot use listener.client_ca "${file}": ${messageOf(thrown)}`, thrown);
+    throw new Trouble("load", `Cannot use ${setting} "${file}": ${messageOf(thrown)}`, thrown);
   }
-  throw new Trouble("load", `Cannot use listener.client_ca "${file}": it holds no certificate`);
+  throw new Trouble("load", `Cannot use ${setting} "${file}": it holds no certificate`);
 }

@@ -63,7 +63,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     freeSpace: queue.free_space,
   }),
   local: ({ log, hostname }) => ({ log: log.level, hostname }),
-  remote: ({ log, hostname, remote, dns }) => ({
+  remote: ({ log, hostname, remote, dns }, directory) => ({
     log: log.level,
     hostname,
     dnsServers: dns.servers,
@@ -71,6 +71,14 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     port: remote.port,
     sourceAddress: remote.source_address,
     smarthost: remote.smarthost,
+    sts: remote.mta_sts === "on",
+    authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
+  }),
+  tlspolicy: ({ log, remote, dns }, directory) => ({
+    log: log.level,
+    dnsServers: dns.servers,
+    port: remote.https_port,
+    authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
   }),
   gate: (config, directory) => ({
     log: config.log.level,
@@ -115,7 +123,7 @@ function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf)
 function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
   return {
     networks: own.networks ?? [],
-    clientCa: authoritiesOf(own.client_ca ?? "", directory),
+    clientCa: authoritiesOf("listener.client_ca", own.client_ca ?? "", directory),
     maxSize: own.max_size ?? smtp.max_size,
     maxRecipients: own.max_recipients ?? smtp.max_recipients,
     headerBytes: own.max_header ?? smtp.max_header,

@@ -266,6 +266,26 @@ export const sections = {
           'Everything goes to this "host" or "host:port" instead of the exchangers in DNS; "" for none.',
         seenBy: ["remote"],
       },
+      mta_sts: {
+        type: z.enum(["on", "off"]),
+        standard: "on",
+        meaning:
+          '"on": mail to domains with an MTA-STS policy goes only to servers that fit it (docs/remote.md). "off": policies are not looked for.',
+        seenBy: ["remote"],
+      },
+      authorities: {
+        type: z.string(),
+        standard: "",
+        meaning:
+          'PEM file with the authorities that are believed about the certificates of other servers, where those must prove themselves by one; "" for the public ones.',
+        seenBy: ["supervisor"],
+      },
+      https_port: {
+        type: count(1, 65_535),
+        standard: 443,
+        meaning: "Port where policies are fetched; another one than 443 only for tests.",
+        seenBy: ["tlspolicy"],
+      },
     },
   },
   dns: {
@@ -275,7 +295,7 @@ export const sections = {
         type: z.array(resolver),
         standard: [],
         meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
-        seenBy: ["remote", "smtpd"],
+        seenBy: ["remote", "smtpd", "tlspolicy"],
       },
       trusted: {
         type: networks,
@@ -305,7 +325,7 @@ export const sections = {
       base: {
         type: count(100, 2_000_000_000),
         standard: 58_100,
-        meaning: "First of the ten user and group numbers; they need no entries in /etc/passwd.",
+        meaning: "First of the eleven user and group numbers; they need no entries in /etc/passwd.",
         seenBy: ["supervisor"],
       },
     },

@@ -1,6 +1,6 @@
 // Slices: what each role is told of the configuration, and nothing more. The supervisor cuts them, the role reads its own.
 
-import { integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { flag, integer, list, oneOf, record, type Shape, type Shaped, text } from "#base/shape.ts";
 
 const logSlice = { log: oneOf("debug", "info") };
 
@@ -175,6 +175,19 @@ export const remoteSlice = record({
   sourceAddress: text(64),
   /** Every domain goes to this host[:port] instead of its exchangers; "" for none. */
   smarthost: text(255),
+  /** MTA-STS policies are asked for. */
+  sts: flag,
+  /** PEM text of the authorities that are believed about servers; "": the public ones. */
+  authorities: text(),
+});
+
+export const tlspolicySlice = record({
+  ...logSlice,
+  dnsServers: list(text(64)),
+  /** Where policies are fetched; 443 outside tests. */
+  port: integer(1, 65_535),
+  /** PEM text of the authorities that are believed about servers; "": the public ones. */
+  authorities: text(),
 });
 
 const gateListener = record({ ...listener, protocol: oneOf("imap", "pop3") });
@@ -192,6 +205,7 @@ export const slices = {
   queue: queueSlice,
   local: localSlice,
   remote: remoteSlice,
+  tlspolicy: tlspolicySlice,
   gate: gateSlice,
   reader: readerSlice,
 } satisfies Record<string, Shape<unknown>>;

@@ -82,6 +82,12 @@ export const events = {
     meaning:
       "one transaction with a mail exchanger, or why there was none: id, host, ip, tls, reused, result",
   },
+  // tlspolicy
+  sts_policy: {
+    level: "info",
+    meaning: "an MTA-STS policy was fetched: domain, mode, mx, max_age (seconds)",
+  },
+  sts_unknown: { level: "warn", meaning: "an MTA-STS policy could not be fetched: domain, text" },
   // auth
   auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
   // gate, reader

@@ -76,6 +76,8 @@ export async function world(
     sourceAddress: "",
     port: port ?? 1,
     smarthost: "",
+    authorities: "",
+    sts: async () => ({ kind: "none" }),
     waits: WAITS,
     random: () => 0.999,
     resolver: new NetworkResolver({

@@ -10,12 +10,14 @@ import { connect } from "#sys/connect.ts";
 import type { Status } from "#wire/envelope.ts";
 import { type Answer, AnswerReader, answerText, parseExtensions } from "#wire/smtp/answer.ts";
 import type { Target } from "./route.ts";
-import { flawOf } from "./security.ts";
+import { flawOf, type Security } from "./security.ts";
 
 export interface PeerOptions {
   readonly clock: Clock;
   readonly hostname: string;
   readonly sourceAddress: string;
+  /** PEM of the authorities that are believed; "": the public ones. */
+  readonly authorities: string;
   /** Longest waits; `limits.remote` outside tests. */
   readonly waits: Waits;
 }
@@ -31,7 +33,19 @@ interface Useless {
 }
 
 /** One context for all connections: certificates of opportunistic TLS are not judged, so no roots are read (RFC 7435). */
-const context = tls.createSecureContext({ ca: [] });
+const blind = tls.createSecureContext({ ca: [] });
+
+/** The one that knows authorities, made when it is needed: the public ones take some MB. */
+let seeing: { readonly authorities: string; readonly context: tls.SecureContext } | undefined;
+
+function contextFor({ proof }: Security, authorities: string): tls.SecureContext {
+  if (proof?.kind !== "pkix") return blind;
+  if (seeing?.authorities !== authorities) {
+    const context = tls.createSecureContext(authorities === "" ? {} : { ca: authorities });
+    seeing = { authorities, context };
+  }
+  return seeing.context;
+}
 
 export class Peer {
   readonly target: Target;
@@ -39,6 +53,7 @@ export class Peer {
   readonly #options: PeerOptions;
   #reader = new AnswerReader();
   #extensions: ReadonlyMap<string, string> = new Map();
+  #proven = false;
   /** Why it says goodbye: a 421 that was seen. */
   farewell: Answer | undefined;
   /** Transactions done. */
@@ -52,6 +67,11 @@ export class Peer {
 
   get secured(): boolean {
     return this.#conn.tls !== undefined;
+  }
+
+  /** It has proven who it is. */
+  get proven(): boolean {
+    return this.#proven;
   }
 
   get waits(): Waits {
@@ -156,10 +176,12 @@ export class Peer {
     // what was sent in clear behind the answer would be taken for encrypted (CVE-2011-0411)
     if (this.#reader.rest > 0)
       return this.#must ? this.#insecure("4.7.5", "sent clear text behind its answer to STARTTLS") : "clear";
-    await this.#conn.secureClient(security.servername ?? host, { secureContext: context });
+    const secureContext = contextFor(security, this.#options.authorities);
+    await this.#conn.secureClient(security.servername ?? host, { secureContext });
     this.#reader = new AnswerReader();
     const flaw = security.proof && flawOf(this.#conn.shown, security.proof, this.#options.clock.now());
-    if (flaw) return this.#insecure("4.7.5", `has not proven who it is: ${flaw.text}`);
+    if (flaw && this.#must) return this.#insecure("4.7.5", `has not proven who it is: ${flaw.text}`);
+    this.#proven = security.proof !== undefined && !flaw;
     // RFC 3207 §4.2: what was said before TLS is forgotten
     return this.#hello();
   }

@@ -36,6 +36,7 @@ async function all(domain: string, resolver: SecureResolver, over: Partial<Route
     hostname: "we.example",
     port: 25,
     smarthost: "",
+    sts: async () => ({ kind: "none" }),
     random: () => 0.999,
     ...over,
   };

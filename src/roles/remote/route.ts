@@ -3,9 +3,11 @@
 import net from "node:net";
 import { limits } from "#base/limits.ts";
 import type { Answer, MxRecord, SecureResolver } from "#sys/resolver.ts";
+import type { StsAnswer } from "#talk/tlspolicy.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import { daneOf } from "./dane.ts";
 import { OPPORTUNISTIC, type Security } from "./security.ts";
+import { type StsMemo, stsSecurity } from "./sts.ts";
 
 export interface Target {
   /** Name of the exchanger, or its address when there is no name. */
@@ -24,6 +26,8 @@ export interface RouteOptions {
   readonly smarthost: string;
   /** From 0 to 1, 1 not included. */
   readonly random: () => number;
+  /** Which MTA-STS policy holds for a domain. Rejects with Trouble when that cannot be known. */
+  readonly sts: (domain: string) => Promise<StsAnswer>;
 }
 
 interface Hosts {
@@ -32,6 +36,8 @@ interface Hosts {
   readonly port: number;
   /** It is proven that these are the hosts, so that DANE tells something; with names that their certificates may have. */
   readonly proven?: { readonly names: readonly string[] } | undefined;
+  /** The policy of the domain; undefined: it can have none. */
+  readonly sts?: StsMemo;
   /** What it means when none of them has an address. */
   readonly nowhere: Outcome;
 }
@@ -78,21 +84,25 @@ async function placeOf(
   if (answer.kind === "later")
     return { code: "4.4.3", text: `DNS does not answer for ${host}: ${answer.why}` };
   if (answer.kind === "none") return undefined;
-  const security = await securityOf(found, host, answer, options.resolver);
+  const security = await securityOf(found, host, answer, options);
   return "code" in security ? security : { addresses: arrange(answer.records, options.random), security };
 }
 
 async function securityOf(
-  { proven, port }: Hosts,
+  { proven, sts, port }: Hosts,
   host: string,
   addresses: Answer<string>,
-  resolver: SecureResolver,
+  { resolver }: RouteOptions,
 ): Promise<Security | Status> {
-  if (!proven || net.isIP(host)) return OPPORTUNISTIC;
-  const dane = await daneOf({ host, port, addresses, names: proven.names }, resolver);
-  if (dane.kind === "later")
-    return { code: "4.4.3", text: `DNS does not answer for the TLSA records of ${host}: ${dane.why}` };
-  return dane.kind === "found" ? dane.security : OPPORTUNISTIC;
+  if (net.isIP(host)) return OPPORTUNISTIC;
+  if (proven) {
+    const dane = await daneOf({ host, port, addresses, names: proven.names }, resolver);
+    if (dane.kind === "later")
+      return { code: "4.4.3", text: `DNS does not answer for the TLSA records of ${host}: ${dane.why}` };
+    // RFC 8461 §2: what MTA-STS says does not count beside it
+    if (dane.kind === "found") return dane.security;
+  }
+  return sts ? stsSecurity(sts, host) : OPPORTUNISTIC;
 }
 
 async function hostsOf(domain: string, options: RouteOptions): Promise<Hosts | Outcome> {
@@ -110,7 +120,14 @@ async function hostsOf(domain: string, options: RouteOptions): Promise<Hosts | O
       // RFC 5321 §5.1: a domain without MX is its own exchanger
       const nowhere = outcome("failed", "5.1.2", `There is no host and no mail exchanger named ${domain}`);
       const proven = answer.secure ? { names: [] } : undefined;
-      return { kind: "hosts", hosts: [domain], port: options.port, proven, nowhere };
+      return {
+        kind: "hosts",
+        hosts: [domain],
+        port: options.port,
+        proven,
+        sts: memoOf(domain, options),
+        nowhere,
+      };
     }
     case "found":
       return exchangersOf(domain, answer, options);
@@ -128,6 +145,18 @@ function smarthostOf({ smarthost, port }: RouteOptions): Hosts {
     proven: { names: [] },
     // a mistake in our configuration is not the sender's
     nowhere: outcome("deferred", "4.4.4", `The smarthost ${host} has no address`),
+  };
+}
+
+/** Asked at most once for a delivery, and only when a host without DANE comes up. */
+function memoOf(domain: string, { sts }: RouteOptions): StsMemo {
+  let asked: Promise<StsAnswer> | undefined;
+  return {
+    domain,
+    policy: () => {
+      asked ??= sts(domain);
+      return asked;
+    },
   };
 }
 
@@ -152,6 +181,7 @@ function exchangersOf(domain: string, answer: FoundMx, options: RouteOptions): H
     port: options.port,
     // RFC 7672 §2.2.1: who may have made up the exchangers may have chosen ones with TLSA records
     proven: secure ? { names: [domain, owner] } : undefined,
+    sts: memoOf(domain, options),
     nowhere: outcome("failed", "5.4.4", `None of the mail exchangers of ${domain} has an address`),
   };
 }

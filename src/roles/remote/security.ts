@@ -6,18 +6,21 @@ import { certificateParts } from "#wire/certificate.ts";
 import { DANE_EE, DANE_TA, fits, formatTlsa, type Tlsa } from "#wire/records/tlsa.ts";
 
 /** How the server proves who it is. */
-export type Proof = {
-  readonly kind: "dane";
-  /** Usable ones only. */
-  readonly records: readonly Tlsa[];
-  /** One of these must be in a certificate that an authority of the domain signed (RFC 7672 §3.2.3). */
-  readonly names: readonly string[];
-};
+export type Proof =
+  | {
+      readonly kind: "dane";
+      /** Usable ones only. */
+      readonly records: readonly Tlsa[];
+      /** One of these must be in a certificate that an authority of the domain signed (RFC 7672 §3.2.3). */
+      readonly names: readonly string[];
+    }
+  /** By a certificate that one of the believed authorities signed, for one of these names (RFC 8461 §4.2). */
+  | { readonly kind: "pkix"; readonly names: readonly string[] };
 
 export interface Security {
   /** "may": TLS when it works (RFC 7435). "must": no mail without it. */
   readonly tls: "may" | "must";
-  /** Undefined: it need not prove anything. */
+  /** Undefined: it need not prove anything. With "may" it is only looked at. */
   readonly proof?: Proof | undefined;
   /** The name that the server is asked for in TLS (RFC 7672 §8.1: the TLSA base domain). */
   readonly servername?: string | undefined;
@@ -27,7 +30,8 @@ export const OPPORTUNISTIC: Security = { tls: "may" };
 
 /** The same for connections of which one can stand for the other. */
 export function securityKey({ tls, proof, servername = "" }: Security): string {
-  const proven = proof ? `${proof.names.join(",")} ${proof.records.map(formatTlsa).join(",")}` : "";
+  const records = proof?.kind === "dane" ? proof.records.map(formatTlsa).join(",") : "";
+  const proven = proof ? `${proof.kind} ${proof.names.join(",")} ${records}` : "";
   return `${tls} ${servername} ${proven}`;
 }
 
@@ -55,7 +59,28 @@ export function flawOf(shown: Shown | undefined, proof: Proof, now: number): Fla
   const chain = linksOf(shown?.chain ?? []);
   const [own] = chain;
   if (!own) return { type: "validation-failure", text: "it has shown no certificate that can be read" };
-  const { records, names } = proof;
+  return proof.kind === "dane" ? daneFlaw(chain, own, proof, now) : pkixFlaw(own, shown?.flaw, proof.names);
+}
+
+/** RFC 8461 §4.2: the chain leads to an authority that is believed, and the name is that of the exchanger. */
+function pkixFlaw(
+  { certificate }: Link,
+  flaw: string | undefined,
+  names: readonly string[],
+): Flaw | undefined {
+  if (flaw === undefined) return nameFlaw(certificate, names);
+  const type = flaw === "CERT_HAS_EXPIRED" ? "certificate-expired" : "certificate-not-trusted";
+  return { type, text: `its certificate is not trusted: ${flaw.toLowerCase().replaceAll("_", " ")}` };
+}
+
+type DaneProof = Extract<Proof, { kind: "dane" }>;
+
+function daneFlaw(
+  chain: readonly Link[],
+  own: Link,
+  { records, names }: DaneProof,
+  now: number,
+): Flaw | undefined {
   // RFC 7672 §3.1.1: neither names nor dates count
   if (records.some((record) => record.usage === DANE_EE && fits(record, own))) return undefined;
   const anchors = records.filter(({ usage }) => usage === DANE_TA);
