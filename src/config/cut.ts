@@ -1,6 +1,6 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
-import { authoritiesOf, certificatesOf } from "./certificates.ts";
+import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
 import type { PolicySlice, SlicedRole, SliceOf } from "./slice.ts";
@@ -63,7 +63,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     freeSpace: queue.free_space,
   }),
   local: ({ log, hostname }) => ({ log: log.level, hostname }),
-  remote: ({ log, hostname, remote, dns }, directory) => ({
+  remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,
     hostname,
     dnsServers: dns.servers,
@@ -71,6 +71,12 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     port: remote.port,
     sourceAddress: remote.source_address,
     smarthost: remote.smarthost,
+    routes: route.map(({ password_file, hello, source_address, ...rest }) => ({
+      ...rest,
+      password: rest.user === "" ? "" : passwordOf(password_file, directory),
+      hello: hello ?? hostname,
+      sourceAddress: source_address ?? remote.source_address,
+    })),
     sts: remote.mta_sts === "on",
     authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
   }),

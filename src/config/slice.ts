@@ -161,6 +161,24 @@ export const queueSlice = record({
 
 export const localSlice = record({ ...logSlice, hostname: text(255) });
 
+/** A way of its own for some mail. */
+const route = record({
+  /** "example.org", ".example.org", "*"; empty: any. */
+  recipients: list(text(300)),
+  /** "ann@example.org", domains, "<>"; empty: any. */
+  senders: list(text(600)),
+  /** "host", "host:port", "[address]:port", "unix:/path"; "": the exchangers. */
+  host: text(300),
+  protocol: oneOf("smtp", "lmtp"),
+  tls: oneOf("none", "may", "require", "verify"),
+  /** "": no login. */
+  user: text(1000),
+  password: text(1000),
+  hello: text(255),
+  sourceAddress: text(64),
+});
+export type RouteSlice = Shaped<typeof route>;
+
 export const remoteSlice = record({
   ...logSlice,
   /** Name in EHLO. */
@@ -175,6 +193,8 @@ export const remoteSlice = record({
   sourceAddress: text(64),
   /** Every domain goes to this host[:port] instead of its exchangers; "" for none. */
   smarthost: text(255),
+  /** The first that fits comes before all of these. */
+  routes: list(route),
   /** MTA-STS policies are asked for. */
   sts: flag,
   /** PEM text of the authorities that are believed about servers; "": the public ones. */

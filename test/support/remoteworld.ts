@@ -76,6 +76,7 @@ export async function world(
     sourceAddress: "",
     port: port ?? 1,
     smarthost: "",
+    routes: [],
     authorities: "",
     sts: async () => ({ kind: "none" }),
     waits: WAITS,

@@ -20,6 +20,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers, socke
     sourceAddress: now.sourceAddress,
     port: now.port,
     smarthost: now.smarthost,
+    routes: now.routes,
     authorities: now.authorities,
     sts: async (domain) =>
       now.sts ? policies.ask(stsPolicy, { domain }, limits.sts.answer) : { kind: "none" },

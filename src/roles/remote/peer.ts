@@ -4,9 +4,9 @@ import tls from "node:tls";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
-import type { Conn } from "#sys/conn.ts";
-import { nextOf } from "#sys/conn.ts";
+import { Conn, nextOf } from "#sys/conn.ts";
 import { connect } from "#sys/connect.ts";
+import { dial } from "#sys/local.ts";
 import type { Status } from "#wire/envelope.ts";
 import { type Answer, AnswerReader, answerText, parseExtensions } from "#wire/smtp/answer.ts";
 import type { Target } from "./route.ts";
@@ -14,8 +14,6 @@ import { flawOf, type Security } from "./security.ts";
 
 export interface PeerOptions {
   readonly clock: Clock;
-  readonly hostname: string;
-  readonly sourceAddress: string;
   /** PEM of the authorities that are believed; "": the public ones. */
   readonly authorities: string;
   /** Longest waits; `limits.remote` outside tests. */
@@ -149,6 +147,12 @@ export class Peer {
 
   /** Greeting, EHLO and, if it is offered or demanded, TLS; then it is ready for MAIL. "clear": TLS failed, a new connection without is worth it. */
   async begin(tryTls: boolean): Promise<"ready" | "clear" | Useless> {
+    const ready = await this.#secured(tryTls);
+    const { login } = this.target.manner;
+    return ready === "ready" && login ? this.#login(login) : ready;
+  }
+
+  async #secured(tryTls: boolean): Promise<"ready" | "clear" | Useless> {
     const greeting = await this.answer(this.waits.greeting);
     if (greeting.code !== 220) return this.#useless("greeted with", greeting);
     const hello = await this.#hello();
@@ -192,22 +196,49 @@ export class Peer {
   }
 
   async #hello(): Promise<"ready" | Useless> {
-    const { hostname } = this.#options;
-    const hello = await this.ask(`EHLO ${hostname}\r\n`, this.waits.command);
+    const { hello: hostname, protocol } = this.target.manner;
+    // RFC 2033 §4.1
+    const isLmtp = protocol === "lmtp";
+    const hello = await this.ask(`${isLmtp ? "LHLO" : "EHLO"} ${hostname}\r\n`, this.waits.command);
     if (isPositive(hello)) {
-      if (hello.lines[0]?.split(" ")[0]?.toLowerCase() === hostname.toLowerCase()) return this.#ourselves();
+      // a delivery agent on this machine may well have our name
+      if (!isLmtp && hello.lines[0]?.split(" ")[0]?.toLowerCase() === hostname.toLowerCase())
+        return this.#ourselves();
       this.#extensions = parseExtensions(hello);
       return "ready";
     }
-    if (hello.code < 500) return this.#useless("answered EHLO with", hello);
+    if (hello.code < 500 || isLmtp) return this.#useless("answered EHLO with", hello);
     // RFC 5321 §3.2: servers of before 1995
     const old = await this.ask(`HELO ${hostname}\r\n`, this.waits.command);
     this.#extensions = new Map();
     return isPositive(old) ? "ready" : this.#useless("answered HELO with", old);
   }
 
+  /** RFC 4954 §4, with PLAIN (RFC 4616) or LOGIN. What is refused may be mended here, so the message waits. */
+  async #login({
+    user,
+    password,
+  }: {
+    readonly user: string;
+    readonly password: string;
+  }): Promise<"ready" | Useless> {
+    const mechanisms = this.parameters("AUTH").toUpperCase().split(" ");
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const { command } = this.waits;
+    // the configuration demands TLS for passwords, but for this machine
+    let answer: Answer;
+    if (mechanisms.includes("PLAIN")) {
+      answer = await this.ask(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}\r\n`, command);
+    } else if (mechanisms.includes("LOGIN")) {
+      answer = await this.ask("AUTH LOGIN\r\n", command);
+      for (const each of [user, password])
+        if (answer.code === 334) answer = await this.ask(`${base64(each)}\r\n`, command);
+    } else return this.#insecure("4.7.8", "offers no login that we know (AUTH PLAIN, LOGIN)");
+    return answer.code === 235 ? "ready" : this.#useless("answered our login with", answer);
+  }
+
   #ourselves(): Useless {
-    const text = `${nameOf(this.target)} calls itself ${this.#options.hostname}, as we do: mail would loop`;
+    const text = `${nameOf(this.target)} calls itself ${this.target.manner.hello}, as we do: mail would loop`;
     return { kind: "useless", why: { code: "4.4.6", text } };
   }
 
@@ -229,7 +260,8 @@ export const nameOf = ({ host, address }: Pick<Target, "host" | "address">): str
 /** A peer that is ready for MAIL, or why there is none at this target. Never rejects for what the network or the server does. */
 export async function openPeer(target: Target, options: PeerOptions): Promise<Peer | Useless> {
   // what must be encrypted is not tried in clear
-  for (const tryTls of target.security.tls === "must" ? [true] : [true, false]) {
+  const ways = { none: [false], may: [true, false], must: [true] };
+  for (const tryTls of ways[target.security.tls]) {
     const opened = await openOnce(target, options, tryTls);
     if (opened !== "clear") return opened;
   }
@@ -238,6 +270,12 @@ export async function openPeer(target: Target, options: PeerOptions): Promise<Pe
 
 const begin = (peer: Peer, tryTls: boolean) => peer.within(() => peer.begin(tryTls));
 
+async function connectTo({ address, port, manner }: Target, { waits, clock }: PeerOptions): Promise<Conn> {
+  if (!address.startsWith("unix:"))
+    return connect({ address, port, source: manner.source, ms: waits.connect });
+  return new Conn(await dial(address.slice("unix:".length), waits.connect), clock);
+}
+
 async function openOnce(
   target: Target,
   options: PeerOptions,
@@ -245,8 +283,7 @@ async function openOnce(
 ): Promise<Peer | "clear" | Useless> {
   let peer: Peer | undefined;
   try {
-    const { address, port } = target;
-    const conn = await connect({ address, port, source: options.sourceAddress, ms: options.waits.connect });
+    const conn = await connectTo(target, options);
     peer = new Peer(target, conn, options);
     const begun = await begin(peer, tryTls);
     if (begun === "ready") return peer;

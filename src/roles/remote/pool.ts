@@ -5,6 +5,7 @@ import { limits } from "#base/limits.ts";
 import type { Peer } from "./peer.ts";
 import type { Target } from "./route.ts";
 import { securityKey } from "./security.ts";
+import { mannerKey } from "./via.ts";
 
 interface Idle {
   readonly peer: Peer;
@@ -12,8 +13,8 @@ interface Idle {
 }
 
 /** Mail that demands more than the last one did gets a connection of its own. */
-const keyOf = ({ host, address, port, security }: Target): string =>
-  `${host} ${address} ${port} ${securityKey(security)}`;
+const keyOf = ({ host, address, port, security, manner }: Target): string =>
+  `${host} ${address} ${port} ${mannerKey(manner)} ${securityKey(security)}`;
 
 export class Pool {
   readonly #clock: Clock;

@@ -125,7 +125,7 @@ export class Remote {
     // while one of them may do later, the message waits for that
     const verdict = (): Outcome =>
       never && !later ? { kind: "failed", why: never } : { kind: "deferred", why: later ?? unreached };
-    const targets = route(delivery.domain, this.#options);
+    const targets = route(delivery, this.#options);
     for (;;) {
       const next = await targets.next();
       if (next.done) return settled(batch, next.value ?? verdict());

@@ -36,11 +36,13 @@ async function all(domain: string, resolver: SecureResolver, over: Partial<Route
     hostname: "we.example",
     port: 25,
     smarthost: "",
+    sourceAddress: "",
+    routes: [],
     sts: async () => ({ kind: "none" }),
     random: () => 0.999,
     ...over,
   };
-  const targets = route(domain, options);
+  const targets = route({ domain, sender: "sam@sender.test" }, options);
   const found: string[] = [];
   for (;;) {
     const next = await targets.next();

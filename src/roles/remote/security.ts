@@ -18,8 +18,8 @@ export type Proof =
   | { readonly kind: "pkix"; readonly names: readonly string[] };
 
 export interface Security {
-  /** "may": TLS when it works (RFC 7435). "must": no mail without it. */
-  readonly tls: "may" | "must";
+  /** "none": no TLS. "may": TLS when it works (RFC 7435). "must": no mail without it. */
+  readonly tls: "none" | "may" | "must";
   /** Undefined: it need not prove anything. With "may" it is only looked at. */
   readonly proof?: Proof | undefined;
   /** The name that the server is asked for in TLS (RFC 7672 §8.1: the TLSA base domain). */
