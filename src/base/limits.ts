@@ -236,6 +236,23 @@ export const limits = {
     /** How long remote waits for an answer: TXT, addresses and the policy. */
     answer: 50 * second,
   },
+  tlsrpt: {
+    /** Results of one day. */
+    domains: 10_000,
+    policies: 8,
+    details: 50,
+    /** Parts of one policy, and exchangers in it. */
+    strings: 110,
+    fileBytes: 64 * MiB,
+    /** Results are written this often. */
+    flush: 5 * minute,
+    /** Reports go out within so long after midnight, each site at its own time. */
+    spread: 4 * hour,
+    /** Addresses of one report. */
+    recipients: 5,
+    /** A report as a message. */
+    message: 4 * MiB,
+  },
   cdb: {
     /** Data of a record that is read from a file in parts: one that claims more is taken for damage. */
     data: 1 * MiB,

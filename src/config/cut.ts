@@ -54,8 +54,9 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue }) => ({
+  queue: ({ log, hostname, queue, remote }) => ({
     log: log.level,
+    reporter: remote.tls_reports,
     hostname,
     lifetime: queue.lifetime,
     localConcurrency: queue.local_concurrency,
@@ -77,11 +78,14 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       hello: hello ?? hostname,
       sourceAddress: source_address ?? remote.source_address,
     })),
+    reporter: remote.tls_reports,
     sts: remote.mta_sts === "on",
     authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
   }),
-  tlspolicy: ({ log, remote, dns }, directory) => ({
+  tlspolicy: ({ log, hostname, remote, dns }, directory) => ({
     log: log.level,
+    hostname,
+    reporter: remote.tls_reports,
     dnsServers: dns.servers,
     port: remote.https_port,
     authorities: authoritiesOf("remote.authorities", remote.authorities, directory),

@@ -280,6 +280,18 @@ export const sections = {
           'PEM file with the authorities that are believed about the certificates of other servers, where those must prove themselves by one; "" for the public ones.',
         seenBy: ["supervisor"],
       },
+      tls_reports: {
+        type: z
+          .string()
+          .regex(
+            /^(?:|[^\s@<>"(),]+@[A-Za-z0-9.-]+)$/,
+            'expected an address such as "tls-reports@example.org"',
+          ),
+        standard: "",
+        meaning:
+          'Address from which domains that ask for it are told once a day how TLS to their servers went (TLS-RPT, docs/remote.md); "" collects and tells nothing. Reports by mail should be signed (DKIM), which this server does not do yet; those by HTTPS need no signature.',
+        seenBy: ["remote", "queue", "tlspolicy"],
+      },
       https_port: {
         type: count(1, 65_535),
         standard: 443,

@@ -150,6 +150,8 @@ export const ledgerSlice = record({
 
 export const queueSlice = record({
   ...logSlice,
+  /** Address of reports on TLS, the only sender whose mail is taken from tlspolicy; "": none. */
+  reporter: text(320),
   hostname: text(255),
   /** ms */
   lifetime: integer(1000),
@@ -195,6 +197,8 @@ export const remoteSlice = record({
   smarthost: text(255),
   /** The first that fits comes before all of these. */
   routes: list(route),
+  /** Address of reports on TLS; "": nothing is collected. */
+  reporter: text(320),
   /** MTA-STS policies are asked for. */
   sts: flag,
   /** PEM text of the authorities that are believed about servers; "": the public ones. */
@@ -203,6 +207,9 @@ export const remoteSlice = record({
 
 export const tlspolicySlice = record({
   ...logSlice,
+  hostname: text(255),
+  /** Address of reports on TLS; "": there are none. */
+  reporter: text(320),
   dnsServers: list(text(64)),
   /** Where policies are fetched; 443 outside tests. */
   port: integer(1, 65_535),

@@ -150,7 +150,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     network: "none",
     reads: [],
     writes: ["spool"],
-    answers: ["smtpd", "control"],
+    answers: ["smtpd", "tlspolicy", "control"],
     processes: undefined,
     syncs: true,
     workers: false,

@@ -77,6 +77,8 @@ export async function world(
     port: port ?? 1,
     smarthost: "",
     routes: [],
+    reporter: "",
+    tell: () => {},
     authorities: "",
     sts: async () => ({ kind: "none" }),
     waits: WAITS,

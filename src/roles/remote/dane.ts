@@ -1,7 +1,8 @@
 // DANE: what a host's TLSA records demand of a connection to it (RFC 7672 §2.2), or that they cannot be known now.
 
 import type { Answer, SecureResolver } from "#sys/resolver.ts";
-import { type Tlsa, tlsaName, usableRecords } from "#wire/records/tlsa.ts";
+import type { PolicyFound } from "#wire/message/tlsreport.ts";
+import { formatTlsa, type Tlsa, tlsaName, usableRecords } from "#wire/records/tlsa.ts";
 import type { Security } from "./security.ts";
 
 export interface DaneHost {
@@ -18,6 +19,8 @@ export type Dane =
   /** RFC 7672 §2.2: no mail goes to a host whose records cannot be known. */
   | { readonly kind: "later"; readonly why: string }
   | { readonly kind: "found"; readonly security: Security };
+
+const MOST_SHOWN = 20;
 
 const NONE: Dane = { kind: "none" };
 
@@ -51,10 +54,17 @@ async function basesOf(
   return alias.kind === "found" && alias.secure ? [host] : [];
 }
 
+/** As reports show them (RFC 8460 §4.4). */
+export const tlsaFound = (records: readonly Tlsa[]): PolicyFound => ({
+  type: "tlsa",
+  strings: records.slice(0, MOST_SHOWN).map((record) => formatTlsa(record).slice(0, 200)),
+  mx: [],
+});
+
 /** With records that are all of no use there must still be TLS, only nothing to prove (RFC 7672 §2.2). */
 function demandOf(records: readonly Tlsa[], base: string, { host, names }: DaneHost): Security {
   const usable = usableRecords(records);
   const all = [...new Set([base, host, ...names].map((name) => name.replace(/\.$/, "").toLowerCase()))];
   const proof = usable.length > 0 ? ({ kind: "dane", records: usable, names: all } as const) : undefined;
-  return { tls: "must", servername: base, proof };
+  return { tls: "must", servername: base, proof, found: tlsaFound(records) };
 }

@@ -7,7 +7,7 @@ import { realDisk } from "#sys/disk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
-import { stsPolicy } from "#talk/tlspolicy.ts";
+import { stsPolicy, tlsResult } from "#talk/tlspolicy.ts";
 import type { Start } from "../boot.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
 
@@ -21,6 +21,11 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers, socke
     port: now.port,
     smarthost: now.smarthost,
     routes: now.routes,
+    reporter: now.reporter,
+    tell: (result) => {
+      // a count that is lost is no reason to wait
+      if (now.reporter !== "") policies.ask(tlsResult, result).catch(() => {});
+    },
     authorities: now.authorities,
     sts: async (domain) =>
       now.sts ? policies.ask(stsPolicy, { domain }, limits.sts.answer) : { kind: "none" },

@@ -10,7 +10,7 @@ import { dial } from "#sys/local.ts";
 import type { Status } from "#wire/envelope.ts";
 import { type Answer, AnswerReader, answerText, parseExtensions } from "#wire/smtp/answer.ts";
 import type { Target } from "./route.ts";
-import { flawOf, type Security } from "./security.ts";
+import { type Flaw, flawOf, type Security } from "./security.ts";
 
 export interface PeerOptions {
   readonly clock: Clock;
@@ -28,6 +28,8 @@ export type Waits = Readonly<
 interface Useless {
   readonly kind: "useless";
   readonly why: Status;
+  /** It is for this that it is of no use. */
+  readonly flaw?: Flaw | undefined;
 }
 
 /** One context for all connections: certificates of opportunistic TLS are not judged, so no roots are read (RFC 7435). */
@@ -52,6 +54,8 @@ export class Peer {
   #reader = new AnswerReader();
   #extensions: ReadonlyMap<string, string> = new Map();
   #proven = false;
+  /** What is wrong with its TLS, though mail goes there. */
+  flaw: Flaw | undefined;
   /** Why it says goodbye: a 421 that was seen. */
   farewell: Answer | undefined;
   /** Transactions done. */
@@ -157,13 +161,21 @@ export class Peer {
     if (greeting.code !== 220) return this.#useless("greeted with", greeting);
     const hello = await this.#hello();
     if (hello !== "ready" || !tryTls) return hello;
-    if (!this.offers("STARTTLS")) return this.#must ? this.#insecure("4.7.4", "offers no STARTTLS") : "ready";
+    if (!this.offers("STARTTLS"))
+      return this.#flawed("ready", "4.7.4", { type: "starttls-not-supported", text: "offers no STARTTLS" });
     try {
       return await this.#secure();
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
-      return this.#must ? this.#insecure("4.7.5", `cannot do TLS: ${trouble.message}`) : "clear";
+      const text = `cannot do TLS: ${trouble.message}`;
+      return this.#flawed("clear", "4.7.5", { type: "validation-failure", text });
     }
+  }
+
+  /** Goes on in spite of a flaw where that may be; not safe enough otherwise: that may be mended, or another server be better. */
+  #flawed(how: "ready" | "clear", code: string, flaw: Flaw): "ready" | "clear" | Useless {
+    this.flaw = flaw;
+    return this.#must ? this.#insecure(code, flaw) : how;
   }
 
   /** No mail goes there without TLS. */
@@ -175,24 +187,29 @@ export class Peer {
     const { host, security } = this.target;
     const start = await this.ask("STARTTLS\r\n", this.waits.command);
     // RFC 3207 §4: anything but 220 leaves the session as it is
-    if (start.code !== 220)
-      return this.farewell || this.#must ? this.#useless("answered STARTTLS with", start) : "ready";
+    if (start.code !== 220) {
+      this.flaw = { type: "starttls-not-supported", text: "refused STARTTLS" };
+      const refused = { ...this.#useless("answered STARTTLS with", start), flaw: this.flaw };
+      return this.farewell || this.#must ? refused : "ready";
+    }
     // what was sent in clear behind the answer would be taken for encrypted (CVE-2011-0411)
-    if (this.#reader.rest > 0)
-      return this.#must ? this.#insecure("4.7.5", "sent clear text behind its answer to STARTTLS") : "clear";
+    if (this.#reader.rest > 0) {
+      const text = "sent clear text behind its answer to STARTTLS";
+      return this.#flawed("clear", "4.7.5", { type: "validation-failure", text });
+    }
     const secureContext = contextFor(security, this.#options.authorities);
     await this.#conn.secureClient(security.servername ?? host, { secureContext });
     this.#reader = new AnswerReader();
     const flaw = security.proof && flawOf(this.#conn.shown, security.proof, this.#options.clock.now());
-    if (flaw && this.#must) return this.#insecure("4.7.5", `has not proven who it is: ${flaw.text}`);
+    this.flaw = flaw && { ...flaw, text: `has not proven who it is: ${flaw.text}` };
+    if (this.flaw && this.#must) return this.#insecure("4.7.5", this.flaw);
     this.#proven = security.proof !== undefined && !flaw;
     // RFC 3207 §4.2: what was said before TLS is forgotten
     return this.#hello();
   }
 
-  /** Not safe enough for what is demanded; that may be mended, or another server be better. */
-  #insecure(code: string, text: string): Useless {
-    return { kind: "useless", why: { code, text: `${nameOf(this.target)} ${text}` } };
+  #insecure(code: string, flaw: Flaw): Useless {
+    return { kind: "useless", why: { code, text: `${nameOf(this.target)} ${flaw.text}` }, flaw };
   }
 
   async #hello(): Promise<"ready" | Useless> {
@@ -233,7 +250,10 @@ export class Peer {
       answer = await this.ask("AUTH LOGIN\r\n", command);
       for (const each of [user, password])
         if (answer.code === 334) answer = await this.ask(`${base64(each)}\r\n`, command);
-    } else return this.#insecure("4.7.8", "offers no login that we know (AUTH PLAIN, LOGIN)");
+    } else {
+      const text = `${nameOf(this.target)} offers no login that we know (AUTH PLAIN, LOGIN)`;
+      return { kind: "useless", why: { code: "4.7.8", text } };
+    }
     return answer.code === 235 ? "ready" : this.#useless("answered our login with", answer);
   }
 
@@ -261,11 +281,16 @@ export const nameOf = ({ host, address }: Pick<Target, "host" | "address">): str
 export async function openPeer(target: Target, options: PeerOptions): Promise<Peer | Useless> {
   // what must be encrypted is not tried in clear
   const ways = { none: [false], may: [true, false], must: [true] };
+  let flaw: Flaw | undefined;
   for (const tryTls of ways[target.security.tls]) {
     const opened = await openOnce(target, options, tryTls);
-    if (opened !== "clear") return opened;
+    if (opened.kind === "clear") flaw = opened.flaw;
+    else if (opened.kind === "ready") {
+      opened.peer.flaw ??= flaw;
+      return opened.peer;
+    } else return { ...opened, flaw: opened.flaw ?? flaw };
   }
-  return { kind: "useless", why: { code: "4.7.5", text: `${nameOf(target)} cannot do TLS` } };
+  return { kind: "useless", why: { code: "4.7.5", text: `${nameOf(target)} cannot do TLS` }, flaw };
 }
 
 const begin = (peer: Peer, tryTls: boolean) => peer.within(() => peer.begin(tryTls));
@@ -276,20 +301,24 @@ async function connectTo({ address, port, manner }: Target, { waits, clock }: Pe
   return new Conn(await dial(address.slice("unix:".length), waits.connect), clock);
 }
 
-async function openOnce(
-  target: Target,
-  options: PeerOptions,
-  tryTls: boolean,
-): Promise<Peer | "clear" | Useless> {
+type Opened =
+  | { readonly kind: "ready"; readonly peer: Peer }
+  | { readonly kind: "clear"; readonly flaw: Flaw | undefined }
+  | Useless;
+
+async function openOnce(target: Target, options: PeerOptions, tryTls: boolean): Promise<Opened> {
   let peer: Peer | undefined;
   try {
     const conn = await connectTo(target, options);
     peer = new Peer(target, conn, options);
     const begun = await begin(peer, tryTls);
-    if (begun === "ready") return peer;
-    if (begun === "clear") peer.destroy();
-    else peer.quit();
-    return begun;
+    if (begun === "ready") return { kind: "ready", peer };
+    if (begun !== "clear") {
+      peer.quit();
+      return begun;
+    }
+    peer.destroy();
+    return { kind: "clear", flaw: peer.flaw };
   } catch (trouble) {
     peer?.destroy();
     if (!(trouble instanceof Trouble)) throw trouble;

@@ -3,6 +3,7 @@
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
+import type { TlsResult } from "#store/tlsresults.ts";
 import type { SecureResolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
@@ -12,6 +13,7 @@ import { type Addressee, type Letter, letterOf } from "./letter.ts";
 import { nameOf, openPeer, type Peer, type PeerOptions } from "./peer.ts";
 import { Pool } from "./pool.ts";
 import { type RouteOptions, route, type Target } from "./route.ts";
+import type { Flaw } from "./security.ts";
 import { type Done, transact } from "./transaction.ts";
 
 export interface SpoolBody extends Body {
@@ -21,6 +23,10 @@ export interface SpoolBody extends Body {
 export interface RemoteOptions extends PeerOptions, Omit<RouteOptions, "resolver"> {
   readonly log: Logger;
   readonly resolver: SecureResolver;
+  /** Hears how connections went, for reports. */
+  readonly tell: (result: TlsResult) => void;
+  /** Address from which reports on TLS come; "": there are none. */
+  readonly reporter: string;
   /** The body of a message; Trouble when it cannot be read. */
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
 }
@@ -125,7 +131,7 @@ export class Remote {
     // while one of them may do later, the message waits for that
     const verdict = (): Outcome =>
       never && !later ? { kind: "failed", why: never } : { kind: "deferred", why: later ?? unreached };
-    const targets = route(delivery, this.#options);
+    const targets = route(delivery, this.#routing(delivery));
     for (;;) {
       const next = await targets.next();
       if (next.done) return settled(batch, next.value ?? verdict());
@@ -135,6 +141,27 @@ export class Remote {
       else later = attempt.why;
       if (clock.monotonic() >= end) return settled(batch, verdict());
     }
+  }
+
+  /** A report on TLS goes out whatever is wrong with TLS, and is not counted in the next one (RFC 8460 §3). */
+  #isReport({ sender, submitted }: Delivery): boolean {
+    return !submitted && sender !== "" && sender === this.#options.reporter;
+  }
+
+  #routing(delivery: Delivery): RouteOptions {
+    const { domain } = delivery;
+    if (this.#isReport(delivery)) return { ...this.#options, ignorePublished: true };
+    return { ...this.#options, failed: (result) => this.#options.tell({ ...result, domain }) };
+  }
+
+  /** How a connection went, as far as TLS decided that. */
+  #tell(delivery: Delivery, target: Target, flaw: Flaw | undefined): void {
+    const { found, flaw: known } = target.security;
+    const wrong = flaw ?? known;
+    const { host, address } = target;
+    if (!found || this.#isReport(delivery)) return;
+    const failure = wrong && { result: wrong.type, host, address };
+    this.#options.tell({ domain: delivery.domain, policy: found, failure });
   }
 
   async #attempt(delivery: Delivery, { target: given, letter, batch }: Try): Promise<Done | Passed> {
@@ -150,9 +177,11 @@ export class Remote {
     }
     const peer = await openPeer(target, this.#options);
     if ("why" in peer) {
+      if (peer.flaw) this.#tell(delivery, target, peer.flaw);
       this.#note(delivery.id, target, { result: `${peer.why.code} ${peer.why.text}` });
       return peer;
     }
+    this.#tell(delivery, target, peer.flaw);
     return mayTake(peer) ? this.#transact(delivery.id, peer, { letter, batch }) : this.#passOver(peer);
   }
 

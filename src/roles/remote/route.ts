@@ -3,12 +3,13 @@
 import net from "node:net";
 import { limits } from "#base/limits.ts";
 import type { RouteSlice } from "#config/slice.ts";
+import type { TlsResult } from "#store/tlsresults.ts";
 import type { Answer, MxRecord, SecureResolver } from "#sys/resolver.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
-import { daneOf } from "./dane.ts";
-import { OPPORTUNISTIC, type Security } from "./security.ts";
-import { type StsMemo, stsSecurity } from "./sts.ts";
+import { daneOf, tlsaFound } from "./dane.ts";
+import { OPPORTUNISTIC, type Security, UNPUBLISHED } from "./security.ts";
+import { type Refusal, type StsMemo, stsSecurity } from "./sts.ts";
 import { type Destination, type Manner, routeFor } from "./via.ts";
 
 /** RFC 2033 §5 gives none; this is the one that is registered for it. */
@@ -38,6 +39,10 @@ export interface RouteOptions {
   readonly random: () => number;
   /** Which MTA-STS policy holds for a domain. Rejects with Trouble when that cannot be known. */
   readonly sts: (domain: string) => Promise<StsAnswer>;
+  /** Nothing that is published counts: for reports on just that (RFC 8460 §3). */
+  readonly ignorePublished?: boolean;
+  /** Hears of hosts that are passed over for what is published of them. */
+  readonly failed?: (result: Omit<TlsResult, "domain">) => void;
 }
 
 interface Hosts {
@@ -100,7 +105,11 @@ async function placeOf(
     return { code: "4.4.3", text: `DNS does not answer for ${host}: ${answer.why}` };
   if (answer.kind === "none") return undefined;
   const published = await securityOf(found, host, answer, options);
-  if ("code" in published) return published;
+  if ("code" in published) {
+    const { result, found: policy } = published;
+    if (result && policy) options.failed?.({ policy, failure: { result, host, address: "" } });
+    return published;
+  }
   return { addresses: arrange(answer.records, options.random), security: raised(published, found, host) };
 }
 
@@ -108,24 +117,26 @@ async function securityOf(
   { proven, sts, port, via }: Hosts,
   host: string,
   addresses: Answer<string>,
-  { resolver }: RouteOptions,
-): Promise<Security | Status> {
-  if (net.isIP(host) || via?.tls === "none") return OPPORTUNISTIC;
+  { resolver, ignorePublished }: RouteOptions,
+): Promise<Security | Refusal> {
+  if (net.isIP(host) || via?.tls === "none" || ignorePublished) return OPPORTUNISTIC;
   if (proven) {
     const dane = await daneOf({ host, port, addresses, names: proven.names }, resolver);
-    if (dane.kind === "later")
-      return { code: "4.4.3", text: `DNS does not answer for the TLSA records of ${host}: ${dane.why}` };
+    if (dane.kind === "later") {
+      const text = `DNS does not answer for the TLSA records of ${host}: ${dane.why}`;
+      return { code: "4.4.3", text, found: tlsaFound([]), result: "dnssec-invalid" };
+    }
     // RFC 8461 §2: what MTA-STS says does not count beside it
     if (dane.kind === "found") return dane.security;
   }
-  return sts ? stsSecurity(sts, host) : OPPORTUNISTIC;
+  return sts ? stsSecurity(sts, host) : UNPUBLISHED;
 }
 
 /** What is published, or more where the site's own route demands it. */
 function raised(published: Security, { via, names }: Hosts, host: string): Security {
   if (via?.tls === "none") return { tls: "none" };
   if (via === undefined || via.tls === "may" || published.proof?.kind === "dane") return published;
-  if (via.tls === "require") return { ...published, tls: "must" };
+  if (via.tls === "require") return { ...published, tls: "must", found: undefined };
   // an enforced policy proves as much
   return published.tls === "must" && published.proof
     ? published

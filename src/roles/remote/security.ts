@@ -3,6 +3,7 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Shown } from "#sys/conn.ts";
 import { certificateParts } from "#wire/certificate.ts";
+import type { PolicyFound, ResultType } from "#wire/message/tlsreport.ts";
 import { DANE_EE, DANE_TA, fits, formatTlsa, type Tlsa } from "#wire/records/tlsa.ts";
 
 /** How the server proves who it is. */
@@ -22,11 +23,21 @@ export interface Security {
   readonly tls: "none" | "may" | "must";
   /** Undefined: it need not prove anything. With "may" it is only looked at. */
   readonly proof?: Proof | undefined;
+  /** What is published, for reports (RFC 8460 §4.2); undefined: nothing of it is reported. */
+  readonly found?: PolicyFound | undefined;
+  /** What is wrong before anything was said to it, where that does not keep mail from it. */
+  readonly flaw?: Flaw;
   /** The name that the server is asked for in TLS (RFC 7672 §8.1: the TLSA base domain). */
   readonly servername?: string | undefined;
 }
 
 export const OPPORTUNISTIC: Security = { tls: "may" };
+
+/** Nothing is published. */
+export const UNPUBLISHED: Security = {
+  tls: "may",
+  found: { type: "no-policy-found", strings: [], mx: [] },
+};
 
 /** The same for connections of which one can stand for the other. */
 export function securityKey({ tls, proof, servername = "" }: Security): string {
@@ -35,14 +46,9 @@ export function securityKey({ tls, proof, servername = "" }: Security): string {
   return `${tls} ${servername} ${proven}`;
 }
 
-/** Why a server has not proven who it is: a result type of RFC 8460 §4.3, and words. */
+/** Why a server is not as it must be: a result type of RFC 8460 §4.3, and words. */
 export interface Flaw {
-  readonly type:
-    | "starttls-not-supported"
-    | "certificate-host-mismatch"
-    | "certificate-expired"
-    | "certificate-not-trusted"
-    | "validation-failure";
+  readonly type: ResultType;
   readonly text: string;
 }
 

@@ -34,6 +34,8 @@ interface Site {
   /** What the next requests get. */
   answer: HttpsResponse | "fails";
   requests: number;
+  /** What is reported. */
+  readonly told: string[];
   /** A role started now, with what is on the disk. */
   start(): Promise<StsPolicies>;
 }
@@ -48,6 +50,7 @@ function site(context: TestContext): Site {
     lines,
     answer: text("enforce"),
     requests: 0,
+    told: [],
     start: async () =>
       new StsPolicies({
         clock,
@@ -65,6 +68,7 @@ function site(context: TestContext): Site {
         },
         port: 443,
         authorities: "",
+        tell: ({ domain, failure }) => void here.told.push(`${domain} ${failure?.result}`),
       }),
   };
   return here;
@@ -128,6 +132,11 @@ test("what is no policy does not hold, and is not asked for again at once", asyn
     assert.deepEqual(await policies.policyOf("d.test"), none, what);
     assert.deepEqual(await policies.policyOf("d.test"), none, what);
     assert.equal(here.requests, 1, what);
+    assert.deepEqual(
+      here.told,
+      [`d.test sts-policy-${what === "garbage" ? "invalid" : "fetch-error"}`],
+      what,
+    );
     assert.match(here.lines[0] ?? "", / sts_unknown domain=d\.test /, what);
     here.answer = text("enforce");
     await here.clock.advance(limits.sts.retry + 1);

@@ -5,9 +5,11 @@ import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { isDomain, type KeptPolicy, overAt, type PolicyFiles } from "#store/policies.ts";
-import type { HttpsRequest, HttpsResponse } from "#sys/https.ts";
+import type { TlsResult } from "#store/tlsresults.ts";
+import { type HttpsRequest, type HttpsResponse, isTlsFailure } from "#sys/https.ts";
 import type { Resolver } from "#sys/resolver.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
+import type { ResultType } from "#wire/message/tlsreport.ts";
 import { parseStsPolicy, STS_PATH, stsHost, stsId, stsName } from "#wire/records/mtasts.ts";
 
 export interface StsOptions {
@@ -20,6 +22,8 @@ export interface StsOptions {
   readonly port: number;
   /** PEM of the authorities that are believed; "": the public ones. */
   readonly authorities: string;
+  /** Hears of policies that cannot be had, for reports (RFC 8460 §4.3.2.2). */
+  readonly tell: (result: TlsResult) => void;
 }
 
 const NONE: StsAnswer = { kind: "none" };
@@ -88,6 +92,11 @@ export class StsPolicies {
       if (this.#failed.size >= limits.sts.domains) this.#failed.clear();
       this.#failed.set(domain, clock.monotonic() + limits.sts.retry);
       log.event("sts_unknown", { domain, text: messageOf(thrown) });
+      this.options.tell({
+        domain,
+        policy: { type: "sts", strings: [], mx: [] },
+        failure: { result: resultOf(thrown), host: "", address: "" },
+      });
       return undefined;
     }
     this.#failed.delete(domain);
@@ -121,6 +130,13 @@ export class StsPolicies {
     if (!policy.ok) throw new Trouble("read", `Cannot read the policy of ${domain}: ${policy.error}`);
     return policy.value;
   }
+}
+
+function resultOf(thrown: unknown): ResultType {
+  if (isTlsFailure(thrown)) return "sts-webpki-invalid";
+  return thrown instanceof Trouble && thrown.operation === "read"
+    ? "sts-policy-invalid"
+    : "sts-policy-fetch-error";
 }
 
 function answerOf(policy: KeptPolicy | undefined): StsAnswer {
