@@ -130,6 +130,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: false,
     threads: 1,
     files: 1024,
+    tidy: true,
   },
   remote: {
     user: "remote",

@@ -4,18 +4,13 @@
 import { limits } from "#base/limits.ts";
 import { integer, list, oneOf, readJson, record, type Shape, type Shaped, text } from "#base/shape.ts";
 import { createAnew, type Disk, readWhole } from "#sys/disk.ts";
+import type { PolicyResults } from "#wire/message/tlsreport.ts";
 import {
   type FailureDetail,
-  type PolicyFound,
-  type PolicyResults,
+  policyFoundShape,
   resultTypes,
-} from "#wire/message/tlsreport.ts";
-
-export const policyFoundShape = record({
-  type: oneOf("tlsa", "sts", "no-policy-found"),
-  strings: list(text(2000), limits.tlsrpt.strings),
-  mx: list(text(255), limits.tlsrpt.strings),
-});
+  type TlsResult,
+} from "#wire/message/tlsresult.ts";
 
 const resultsShape = record({
   policy: policyFoundShape,
@@ -31,13 +26,6 @@ const domainsShape = list(
   record({ domain: text(255), results: list(resultsShape, limits.tlsrpt.policies) }),
   limits.tlsrpt.domains,
 );
-
-/** One connection to a server of a domain. */
-export interface TlsResult {
-  readonly domain: string;
-  readonly policy: PolicyFound;
-  readonly failure?: Omit<FailureDetail, "count"> | undefined;
-}
 
 type Counted = { -readonly [K in keyof Omit<PolicyResults, "details">]: PolicyResults[K] } & {
   details: FailureDetail[];

@@ -2,8 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import { list, oneOf, optional, record, type Shaped, text, union, word } from "#base/shape.ts";
-import { policyFoundShape } from "#store/tlsresults.ts";
-import { resultTypes } from "#wire/message/tlsreport.ts";
+import { policyFoundShape, resultTypes } from "#wire/message/tlsresult.ts";
 import type { Verb } from "./caller.ts";
 
 const none = record({ kind: word("none") });

@@ -1,7 +1,7 @@
 // DANE: what a host's TLSA records demand of a connection to it (RFC 7672 §2.2), or that they cannot be known now.
 
 import type { Answer, SecureResolver } from "#sys/resolver.ts";
-import type { PolicyFound } from "#wire/message/tlsreport.ts";
+import type { PolicyFound } from "#wire/message/tlsresult.ts";
 import { formatTlsa, type Tlsa, tlsaName, usableRecords } from "#wire/records/tlsa.ts";
 import type { Security } from "./security.ts";
 

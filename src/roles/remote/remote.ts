@@ -3,11 +3,11 @@
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import type { TlsResult } from "#store/tlsresults.ts";
 import type { SecureResolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import type { Body } from "#wire/message/binary.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 import { formatAddress } from "#wire/smtp/request.ts";
 import { type Addressee, type Letter, letterOf } from "./letter.ts";
 import { nameOf, openPeer, type Peer, type PeerOptions } from "./peer.ts";

@@ -3,10 +3,10 @@
 import net from "node:net";
 import { limits } from "#base/limits.ts";
 import type { RouteSlice } from "#config/slice.ts";
-import type { TlsResult } from "#store/tlsresults.ts";
 import type { Answer, MxRecord, SecureResolver } from "#sys/resolver.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 import { daneOf, tlsaFound } from "./dane.ts";
 import { OPPORTUNISTIC, type Security, UNPUBLISHED } from "./security.ts";
 import { type Refusal, type StsMemo, stsSecurity } from "./sts.ts";

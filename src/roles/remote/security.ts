@@ -3,7 +3,7 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Shown } from "#sys/conn.ts";
 import { certificateParts } from "#wire/certificate.ts";
-import type { PolicyFound, ResultType } from "#wire/message/tlsreport.ts";
+import type { PolicyFound, ResultType } from "#wire/message/tlsresult.ts";
 import { DANE_EE, DANE_TA, fits, formatTlsa, type Tlsa } from "#wire/records/tlsa.ts";
 
 /** How the server proves who it is. */

@@ -3,7 +3,7 @@
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
 import type { Status } from "#wire/envelope.ts";
-import type { PolicyFound, ResultType } from "#wire/message/tlsreport.ts";
+import type { PolicyFound, ResultType } from "#wire/message/tlsresult.ts";
 import { namesMx } from "#wire/records/mtasts.ts";
 import { type Security, UNPUBLISHED } from "./security.ts";
 

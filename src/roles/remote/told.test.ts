@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
-import type { TlsResult } from "#store/tlsresults.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
 import { type Identity, identity, tlsaOf } from "#test/support/pki.ts";
 import { delivery, short, world } from "#test/support/remoteworld.ts";
 import { EHLO, EHLO_TLS, type Script } from "#test/support/smtpsink.ts";
 import { need } from "#test/support/tools.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 
 interface Case {
   readonly root: Identity;

@@ -8,7 +8,7 @@ import type { SliceOf } from "#config/slice.ts";
 import { PolicyFiles } from "#store/policies.ts";
 import { TlsResults } from "#store/tlsresults.ts";
 import { realDisk } from "#sys/disk.ts";
-import { requestHttps } from "#sys/https.ts";
+import type { HttpsRequest, HttpsResponse } from "#sys/https.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import { Injector } from "#talk/inject.ts";
@@ -23,6 +23,12 @@ const POLICIES = "policies/sts";
 const CHUNK = 64 * 1024;
 const RESULTS = "policies/tlsrpt";
 
+/** Loaded when it is first needed: Node's part of it takes 4 MB. */
+async function request(wanted: HttpsRequest): Promise<HttpsResponse> {
+  const { requestHttps } = await import("#sys/https.ts");
+  return requestHttps(wanted);
+}
+
 export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, socketOf }) => {
   const injector = new Injector(socketOf("queue"), clock);
   const results = await TlsResults.open(realDisk, RESULTS);
@@ -31,7 +37,7 @@ export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, so
     log,
     results,
     resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
-    request: requestHttps,
+    request,
     send: (from, to, message) => inject(injector, from, to, message),
     hostname: now.hostname,
     from: now.reporter,
@@ -44,7 +50,7 @@ export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, so
     log,
     files,
     resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
-    request: requestHttps,
+    request,
     port: now.port,
     authorities: now.authorities,
     tell: (result) => reports.note(result),

@@ -5,12 +5,13 @@ import { gunzipSync } from "node:zlib";
 import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
 import { Logger } from "#log/logger.ts";
-import { type TlsResult, TlsResults } from "#store/tlsresults.ts";
+import { TlsResults } from "#store/tlsresults.ts";
 import { realDisk } from "#sys/disk.ts";
 import type { HttpsRequest } from "#sys/https.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { TableResolver } from "#test/support/table.ts";
 import { temporaryDirectory } from "#test/support/temporary.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 import { Reports } from "./reports.ts";
 
 const HOUR = 3_600_000;

@@ -5,10 +5,11 @@ import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import { dayOf, type TlsResult, type TlsResults } from "#store/tlsresults.ts";
+import { dayOf, type TlsResults } from "#store/tlsresults.ts";
 import type { HttpsRequest, HttpsResponse } from "#sys/https.ts";
 import type { Resolver } from "#sys/resolver.ts";
 import { formatReport, formatReportMail, REPORT_TYPE, type TlsReport } from "#wire/message/tlsreport.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 import { type ReportTargets, reportTargets, tlsrptName } from "#wire/records/tlsrpt.ts";
 
 export interface ReportOptions {

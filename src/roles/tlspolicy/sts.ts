@@ -5,11 +5,10 @@ import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { isDomain, type KeptPolicy, overAt, type PolicyFiles } from "#store/policies.ts";
-import type { TlsResult } from "#store/tlsresults.ts";
-import { type HttpsRequest, type HttpsResponse, isTlsFailure } from "#sys/https.ts";
+import type { HttpsRequest, HttpsResponse } from "#sys/https.ts";
 import type { Resolver } from "#sys/resolver.ts";
 import type { StsAnswer } from "#talk/tlspolicy.ts";
-import type { ResultType } from "#wire/message/tlsreport.ts";
+import type { ResultType, TlsResult } from "#wire/message/tlsresult.ts";
 import { parseStsPolicy, STS_PATH, stsHost, stsId, stsName } from "#wire/records/mtasts.ts";
 
 export interface StsOptions {
@@ -133,10 +132,9 @@ export class StsPolicies {
 }
 
 function resultOf(thrown: unknown): ResultType {
-  if (isTlsFailure(thrown)) return "sts-webpki-invalid";
-  return thrown instanceof Trouble && thrown.operation === "read"
-    ? "sts-policy-invalid"
-    : "sts-policy-fetch-error";
+  const operation = thrown instanceof Trouble ? thrown.operation : "";
+  if (operation === "verify") return "sts-webpki-invalid";
+  return operation === "read" ? "sts-policy-invalid" : "sts-policy-fetch-error";
 }
 
 function answerOf(policy: KeptPolicy | undefined): StsAnswer {

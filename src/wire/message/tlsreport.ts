@@ -2,37 +2,7 @@
 
 import { gzipSync } from "node:zlib";
 import { formatDate } from "./rfcdate.ts";
-
-/** RFC 8460 §4.3. */
-export const resultTypes = [
-  "starttls-not-supported",
-  "certificate-host-mismatch",
-  "certificate-expired",
-  "certificate-not-trusted",
-  "validation-failure",
-  "tlsa-invalid",
-  "dnssec-invalid",
-  "sts-policy-fetch-error",
-  "sts-policy-invalid",
-  "sts-webpki-invalid",
-] as const;
-
-export type ResultType = (typeof resultTypes)[number];
-
-/** What a connection had to meet (RFC 8460 §4.2). */
-export interface PolicyFound {
-  readonly type: "tlsa" | "sts" | "no-policy-found";
-  readonly strings: readonly string[];
-  readonly mx: readonly string[];
-}
-
-export interface FailureDetail {
-  readonly result: ResultType;
-  /** Name and address of the server; "" for failures that are none of a server's. */
-  readonly host: string;
-  readonly address: string;
-  readonly count: number;
-}
+import type { FailureDetail, PolicyFound } from "./tlsresult.ts";
 
 export interface PolicyResults {
   readonly policy: PolicyFound;
