@@ -221,6 +221,40 @@ export const limits = {
     cacheFor: 1 * minute,
     cacheNoneFor: 15 * second,
   },
+  sts: {
+    /** RFC 8461 §3.3 suggests 64 KiB and one minute; mail waits for it, so less. */
+    policyBytes: 64 * KiB,
+    fetch: 30 * second,
+    /** RFC 8461 §3.2: about a year. */
+    maxAge: 31_557_600,
+    /** A domain whose policy could not be fetched is not asked again before this (RFC 8461 §3.3). */
+    retry: 5 * minute,
+    /** Policies are looked over this often, and fetched again when they are as old as this or half of their max_age. */
+    lookOver: 1 * hour,
+    refresh: 24 * hour,
+    domains: 10_000,
+    /** Patterns of one policy. */
+    patterns: 100,
+    /** How long remote waits for an answer: TXT, addresses and the policy. */
+    answer: 50 * second,
+  },
+  tlsrpt: {
+    /** Results of one day. */
+    domains: 10_000,
+    policies: 8,
+    details: 50,
+    /** Parts of one policy, and exchangers in it. */
+    strings: 110,
+    fileBytes: 64 * MiB,
+    /** Results are written this often. */
+    flush: 5 * minute,
+    /** Reports go out within so long after midnight, each site at its own time. */
+    spread: 4 * hour,
+    /** Addresses of one report. */
+    recipients: 5,
+    /** A report as a message. */
+    message: 4 * MiB,
+  },
   cdb: {
     /** Data of a record that is read from a file in parts: one that claims more is taken for damage. */
     data: 1 * MiB,

@@ -4,7 +4,18 @@
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { listenerPolicy, perClient, smtpRules } from "./rules.ts";
-import { type BlockSetting, count, duration, endpoint, networks, place, type Setting } from "./values.ts";
+import {
+  type BlockSetting,
+  count,
+  duration,
+  endpoint,
+  hostname,
+  ip,
+  networks,
+  nexthop,
+  place,
+  type Setting,
+} from "./values.ts";
 
 export interface Block {
   readonly meaning: string;
@@ -19,6 +30,17 @@ export const listenerClasses = ["mx", "submission", "lan", "pop3", "imap"] as co
 /** The kinds of a [[content]], and the listeners that it may be for. */
 const contentKinds = ["milter", "rspamd", "clamav"] as const;
 const contentClasses = ["mx", "submission", "lan"] as const;
+
+const domainPattern = z
+  .string()
+  .regex(/^(?:\*|\.?[^\s@.*]+(?:\.[^\s@.*]+)*)$/, 'expected "example.org", ".example.org" or "*"');
+
+const senderPattern = z
+  .string()
+  .regex(
+    /^(?:<>|\*|\.?[^\s@.*]+(?:\.[^\s@.*]+)*|\S+@[^\s@*]+)$/,
+    'expected an address, a domain, ".example.org" or "<>"',
+  );
 
 const file = z.string().min(1, "expected the name of a file");
 
@@ -157,6 +179,80 @@ export const blocks = {
         meaning:
           'Classes of listeners whose mail it sees: "mx" from other servers, "submission" and "lan" from your own.',
         seenBy: ["smtpd"],
+      },
+    },
+  },
+  route: {
+    meaning:
+      "Ways of their own for some mail to other servers (docs/remote.md); the first one that fits is taken, else the smarthost, else the exchangers in DNS.",
+    example: [
+      'recipients = ["example.net", ".example.net"]',
+      'host = "relay.example.com:587"',
+      'tls = "verify"',
+      'user = "us"',
+      'password_file = "secrets/relay"',
+    ],
+    settings: {
+      recipients: {
+        type: z.array(domainPattern),
+        standard: [],
+        meaning:
+          'Domains of recipients: "example.org" itself, ".example.org" for all below it, "*" for any. An empty list is any.',
+        seenBy: ["remote"],
+      },
+      senders: {
+        type: z.array(senderPattern),
+        standard: [],
+        meaning: 'Senders: "ann@example.org", domains as above, "<>" for reports. An empty list is any.',
+        seenBy: ["remote"],
+      },
+      host: {
+        type: nexthop,
+        standard: "",
+        meaning:
+          'Where such mail goes: "host", "host:port", "[address]:port"; with lmtp also "unix:/path/to/socket". "": to the exchangers in DNS.',
+        seenBy: ["remote"],
+      },
+      protocol: {
+        type: z.enum(["smtp", "lmtp"]),
+        standard: "smtp",
+        meaning: '"lmtp" is for a delivery agent, which answers for each recipient (RFC 2033).',
+        seenBy: ["remote"],
+      },
+      tls: {
+        type: z.enum(["none", "may", "require", "verify"]),
+        standard: "may",
+        meaning:
+          '"none": never. "may": when it works, and as DANE and MTA-STS demand. "require": no mail without. "verify": and only to a server whose certificate is for `host`, or, without `host`, for the domain of the recipients.',
+        seenBy: ["remote"],
+      },
+      user: {
+        type: z.string().regex(/^[^\0\r\n]*$/, "expected one line"),
+        standard: "",
+        meaning:
+          'Name to log in with (AUTH PLAIN or LOGIN); "" for none. It takes `tls` "require" or "verify", unless the host is this machine.',
+        seenBy: ["remote"],
+      },
+      password_file: {
+        type: z.string(),
+        standard: "",
+        meaning:
+          "File whose first line is the password; relative to this directory. Read by the supervisor, at the start and at `kenro reload`; nobody else need be able to read it.",
+        seenBy: ["supervisor"],
+      },
+      hello: {
+        type: hostname,
+        standard: undefined,
+        otherwise: "`hostname`",
+        meaning: "Our name in EHLO.",
+        seenBy: ["remote"],
+      },
+      source_address: {
+        type: ip,
+        standard: undefined,
+        otherwise: "as in [remote]",
+        meaning: "Address that connections come from.",
+        seenBy: ["remote"],
       },
     },
   },

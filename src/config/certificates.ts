@@ -1,4 +1,4 @@
-// Certificates of the configuration: read and proved when a slice is cut, so that a role is only ever told ones that work.
+// Certificates and secrets of the configuration: read and proved when a slice is cut, so that a role is only ever told ones that work.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import fs from "node:fs";
@@ -77,13 +77,20 @@ const namesOf = ({ subjectAltName }: X509Certificate): readonly string[] =>
     .map((name) => name.toLowerCase());
 
 /** The PEM text of a file of authorities, "" for none. Trouble when it holds something else. */
-export function authoritiesOf(file: string, directory: string): string {
+export function authoritiesOf(setting: string, file: string, directory: string): string {
   if (file === "") return "";
-  const text = pem(directory, "listener.client_ca", file);
+  const text = pem(directory, setting, file);
   try {
     if (certificatesIn(text).length > 0) return text;
   } catch (thrown) {
-    throw new Trouble("load", `Cannot use listener.client_ca "${file}": ${messageOf(thrown)}`, thrown);
+    throw new Trouble("load", `Cannot use ${setting} "${file}": ${messageOf(thrown)}`, thrown);
   }
-  throw new Trouble("load", `Cannot use listener.client_ca "${file}": it holds no certificate`);
+  throw new Trouble("load", `Cannot use ${setting} "${file}": it holds no certificate`);
+}
+
+/** The password in the first line of a file. Trouble, without a word of it, when there is none. */
+export function passwordOf(file: string, directory: string): string {
+  const [password = ""] = pem(directory, "route.password_file", file).split(/\r?\n/);
+  if (password !== "" && password.length <= 1000 && !password.includes("\0")) return password;
+  throw new Trouble("load", `Cannot use route.password_file "${file}": its first line is no password`);
 }

@@ -1,6 +1,6 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
-import { authoritiesOf, certificatesOf } from "./certificates.ts";
+import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
 import type { PolicySlice, SlicedRole, SliceOf, SmtpListener } from "./slice.ts";
@@ -57,8 +57,9 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue }) => ({
+  queue: ({ log, hostname, queue, remote }) => ({
     log: log.level,
+    reporter: remote.tls_reports,
     hostname,
     lifetime: queue.lifetime,
     localConcurrency: queue.local_concurrency,
@@ -70,13 +71,31 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     hostname,
     rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
   }),
-  remote: ({ log, hostname, remote, dns }) => ({
+  remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,
     hostname,
     dnsServers: dns.servers,
+    dnsTrusted: dns.trusted,
     port: remote.port,
     sourceAddress: remote.source_address,
     smarthost: remote.smarthost,
+    routes: route.map(({ password_file, hello, source_address, ...rest }) => ({
+      ...rest,
+      password: rest.user === "" ? "" : passwordOf(password_file, directory),
+      hello: hello ?? hostname,
+      sourceAddress: source_address ?? remote.source_address,
+    })),
+    reporter: remote.tls_reports,
+    sts: remote.mta_sts === "on",
+    authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
+  }),
+  tlspolicy: ({ log, hostname, remote, dns }, directory) => ({
+    log: log.level,
+    hostname,
+    reporter: remote.tls_reports,
+    dnsServers: dns.servers,
+    port: remote.https_port,
+    authorities: authoritiesOf("remote.authorities", remote.authorities, directory),
   }),
   gate: (config, directory) => ({
     log: config.log.level,
@@ -121,7 +140,7 @@ function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf)
 function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
   return {
     networks: own.networks ?? [],
-    clientCa: authoritiesOf(own.client_ca ?? "", directory),
+    clientCa: authoritiesOf("listener.client_ca", own.client_ca ?? "", directory),
     maxSize: own.max_size ?? smtp.max_size,
     maxRecipients: own.max_recipients ?? smtp.max_recipients,
     headerBytes: own.max_header ?? smtp.max_header,

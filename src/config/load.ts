@@ -38,9 +38,11 @@ export function readConfig(source: string): Result<Config, readonly string[]> {
   }
   const checked = configSchema.safeParse(parsed);
   if (checked.success) {
-    const problems = [...listenerProblems(checked.data), ...contentProblems(checked.data)].map((problem) =>
-      told(problem, source),
-    );
+    const problems = [
+      ...listenerProblems(checked.data),
+      ...contentProblems(checked.data),
+      ...routeProblems(checked.data),
+    ].map((problem) => told(problem, source));
     return problems.length === 0 ? ok(checked.data) : err(problems);
   }
   return err(checked.error.issues.flatMap((issue) => explain(issue, source, parsed)));
@@ -72,6 +74,41 @@ const told = ({ where, text }: Problem, source: string): string =>
 /** The line says which block it is. */
 const nameOf = (where: readonly string[]): string =>
   (isBlock(where) ? where.filter((_, at) => at !== 1) : where).join(".");
+
+/** What of a [[route]] does not go together. */
+function routeProblems({ route }: Config): readonly Problem[] {
+  return route.flatMap(({ host, protocol, tls, user, password_file: file }, at) => {
+    const problem = (setting: string, text: string): Problem => ({
+      where: ["route", String(at), setting],
+      text,
+    });
+    const near = host.startsWith("unix:") || /^(?:127\.|\[::1\]|localhost(?::|$))/.test(host);
+    const rows: readonly [wrong: boolean, problem: Problem][] = [
+      [
+        protocol === "lmtp" && host === "",
+        problem("protocol", "exchangers in DNS speak no LMTP; name a host"),
+      ],
+      [
+        protocol === "smtp" && host.startsWith("unix:"),
+        problem("host", 'a socket of this machine takes protocol = "lmtp"'),
+      ],
+      [
+        (user === "") !== (file === ""),
+        problem("user", "a user needs a password_file, and a password_file a user"),
+      ],
+      [user !== "" && host === "", problem("user", "a login is for one host; name it")],
+      [
+        user !== "" && !near && (tls === "none" || tls === "may"),
+        problem("tls", 'a password goes out only with tls = "require" or "verify"'),
+      ],
+      [
+        tls === "verify" && host.startsWith("unix:"),
+        problem("tls", "a socket of this machine proves no name"),
+      ],
+    ];
+    return rows.flatMap(([wrong, found]) => (wrong ? [found] : []));
+  });
+}
 
 /** Two of the same name could not be told apart in the log. */
 function contentProblems({ content }: Config): readonly Problem[] {

@@ -269,6 +269,38 @@ export const sections = {
           'Everything goes to this "host" or "host:port" instead of the exchangers in DNS; "" for none.',
         seenBy: ["remote"],
       },
+      mta_sts: {
+        type: z.enum(["on", "off"]),
+        standard: "on",
+        meaning:
+          '"on": mail to domains with an MTA-STS policy goes only to servers that fit it (docs/remote.md). "off": policies are not looked for.',
+        seenBy: ["remote"],
+      },
+      authorities: {
+        type: z.string(),
+        standard: "",
+        meaning:
+          'PEM file with the authorities that are believed about the certificates of other servers, where those must prove themselves by one; "" for the public ones.',
+        seenBy: ["supervisor"],
+      },
+      tls_reports: {
+        type: z
+          .string()
+          .regex(
+            /^(?:|[^\s@<>"(),]+@[A-Za-z0-9.-]+)$/,
+            'expected an address such as "tls-reports@example.org"',
+          ),
+        standard: "",
+        meaning:
+          'Address from which domains that ask for it are told once a day how TLS to their servers went (TLS-RPT, docs/remote.md); "" collects and tells nothing. Reports by mail should be signed (DKIM), which this server does not do yet; those by HTTPS need no signature.',
+        seenBy: ["remote", "queue", "tlspolicy"],
+      },
+      https_port: {
+        type: count(1, 65_535),
+        standard: 443,
+        meaning: "Port where policies are fetched; another one than 443 only for tests.",
+        seenBy: ["tlspolicy"],
+      },
     },
   },
   dns: {
@@ -278,7 +310,14 @@ export const sections = {
         type: z.array(resolver),
         standard: [],
         meaning: 'Resolvers, such as "127.0.0.1:53"; an empty list takes the system\'s.',
-        seenBy: ["remote", "smtpd"],
+        seenBy: ["remote", "smtpd", "tlspolicy"],
+      },
+      trusted: {
+        type: networks,
+        standard: ["127.0.0.0/8", "::1"],
+        meaning:
+          "Addresses and networks of resolvers that are believed when they say that DNSSEC proves an answer, so that DANE can be used (docs/remote.md). Nobody else must be able to write on the way to them. An empty list switches DANE off.",
+        seenBy: ["remote"],
       },
     },
   },
@@ -301,7 +340,7 @@ export const sections = {
       base: {
         type: count(100, 2_000_000_000),
         standard: 58_100,
-        meaning: "First of the ten user and group numbers; they need no entries in /etc/passwd.",
+        meaning: "First of the eleven user and group numbers; they need no entries in /etc/passwd.",
         seenBy: ["supervisor"],
       },
     },

@@ -160,6 +160,8 @@ export const ledgerSlice = record({
 
 export const queueSlice = record({
   ...logSlice,
+  /** Address of reports on TLS, the only sender whose mail is taken from tlspolicy; "": none. */
+  reporter: text(320),
   hostname: text(255),
   /** ms */
   lifetime: integer(1000),
@@ -176,18 +178,58 @@ export const localSlice = record({
   rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
 });
 
+/** A way of its own for some mail. */
+const route = record({
+  /** "example.org", ".example.org", "*"; empty: any. */
+  recipients: list(text(300)),
+  /** "ann@example.org", domains, "<>"; empty: any. */
+  senders: list(text(600)),
+  /** "host", "host:port", "[address]:port", "unix:/path"; "": the exchangers. */
+  host: text(300),
+  protocol: oneOf("smtp", "lmtp"),
+  tls: oneOf("none", "may", "require", "verify"),
+  /** "": no login. */
+  user: text(1000),
+  password: text(1000),
+  hello: text(255),
+  sourceAddress: text(64),
+});
+export type RouteSlice = Shaped<typeof route>;
+
 export const remoteSlice = record({
   ...logSlice,
   /** Name in EHLO. */
   hostname: text(255),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
+  /** Networks of those that are believed about DNSSEC. */
+  dnsTrusted: list(text(64)),
   /** The port of mail exchangers; 25 outside tests and the demonstration. */
   port: integer(1, 65_535),
   /** Local address of outgoing connections, "" for the system's choice. */
   sourceAddress: text(64),
   /** Every domain goes to this host[:port] instead of its exchangers; "" for none. */
   smarthost: text(255),
+  /** The first that fits comes before all of these. */
+  routes: list(route),
+  /** Address of reports on TLS; "": nothing is collected. */
+  reporter: text(320),
+  /** MTA-STS policies are asked for. */
+  sts: flag,
+  /** PEM text of the authorities that are believed about servers; "": the public ones. */
+  authorities: text(),
+});
+
+export const tlspolicySlice = record({
+  ...logSlice,
+  hostname: text(255),
+  /** Address of reports on TLS; "": there are none. */
+  reporter: text(320),
+  dnsServers: list(text(64)),
+  /** Where policies are fetched; 443 outside tests. */
+  port: integer(1, 65_535),
+  /** PEM text of the authorities that are believed about servers; "": the public ones. */
+  authorities: text(),
 });
 
 const gateListener = record({ ...listener, protocol: oneOf("imap", "pop3") });
@@ -205,6 +247,7 @@ export const slices = {
   queue: queueSlice,
   local: localSlice,
   remote: remoteSlice,
+  tlspolicy: tlspolicySlice,
   gate: gateSlice,
   reader: readerSlice,
 } satisfies Record<string, Shape<unknown>>;

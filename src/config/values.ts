@@ -71,6 +71,13 @@ export const host = z
     /^(?:|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?|[A-Za-z0-9._-]+(?::\d{1,5})?)$/,
     'expected "host" or "host:port"',
   );
+/** Where a route leads; "" for the exchangers in DNS. */
+export const nexthop = z
+  .string()
+  .refine(
+    (text) => /^unix:\/[^\0]{1,106}$/.test(text) || host.safeParse(text).success,
+    'expected "host", "host:port" or "unix:/path/to/socket"',
+  );
 export const ip = z
   .string()
   .refine((text) => text === "" || net.isIP(text) !== 0, 'expected an address such as "192.0.2.1"');

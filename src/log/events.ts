@@ -91,6 +91,13 @@ export const events = {
     meaning:
       "one transaction with a mail exchanger, or why there was none: id, host, ip, tls, reused, result",
   },
+  // tlspolicy
+  sts_policy: {
+    level: "info",
+    meaning: "an MTA-STS policy was fetched: domain, mode, mx, max_age (seconds)",
+  },
+  sts_unknown: { level: "warn", meaning: "an MTA-STS policy could not be fetched: domain, text" },
+  tls_report: { level: "info", meaning: "a report on TLS was sent: domain, day, to" },
   // auth
   auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
   // gate, reader

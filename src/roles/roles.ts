@@ -3,13 +3,27 @@
 
 import type { SlicedRole } from "#config/slice.ts";
 
-/** Users of ours; config `users.base` gives the first number, the others follow in this order. */
-export const users = ["log", "smtp", "auth", "queue", "mail", "remote", "gate", "admin", "ledger"] as const;
+/** Users of ours; new ones come last. */
+export const users = [
+  "log",
+  "smtp",
+  "auth",
+  "queue",
+  "mail",
+  "remote",
+  "gate",
+  "admin",
+  "ledger",
+  "tlspolicy",
+] as const;
 export type User = (typeof users)[number];
 
-/** Groups beside each user's own: who may read the spool. Numbers follow those of the users. */
+/** Groups beside each user's own: who may read the spool. */
 export const groups = ["spool"] as const;
 export type Group = (typeof groups)[number];
+
+/** Whose numbers follow each other from `users.base` on. New ones come last: files keep the numbers of their owners. */
+export const numbered: readonly (User | Group)[] = [...users.slice(0, 9), ...groups, ...users.slice(9)];
 
 export interface RoleRow {
   readonly user: User;
@@ -45,6 +59,7 @@ const everybody = [
   "queue",
   "local",
   "remote",
+  "tlspolicy",
   "gate",
   "reader",
 ] as const;
@@ -103,6 +118,20 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     threads: 16,
     files: 4096,
   },
+  tlspolicy: {
+    user: "tlspolicy",
+    groups: [],
+    network: "connect",
+    reads: [],
+    writes: ["policies"],
+    answers: ["remote"],
+    processes: undefined,
+    syncs: false,
+    workers: false,
+    threads: 1,
+    files: 1024,
+    tidy: true,
+  },
   remote: {
     user: "remote",
     groups: ["spool"],
@@ -122,7 +151,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     network: "none",
     reads: [],
     writes: ["spool"],
-    answers: ["smtpd", "control"],
+    answers: ["smtpd", "tlspolicy", "control"],
     processes: undefined,
     syncs: true,
     workers: false,

@@ -19,6 +19,14 @@ export interface TlsInfo {
   readonly emails: readonly string[];
 }
 
+/** What a server has shown in the handshake; nothing of it is judged yet. */
+export interface Shown {
+  /** Its certificates in DER, its own first, then those that it sent of who signed the one before. */
+  readonly chain: readonly Buffer[];
+  /** What is wrong with the chain, by the authorities of the context; undefined: nothing. Names are not looked at. */
+  readonly flaw: string | undefined;
+}
+
 /** What sessions are written against, so that they also run in memory. */
 export interface Stream {
   readonly address: string;
@@ -133,9 +141,16 @@ export class Conn implements Stream {
       ...options,
       socket: this.#detach(),
       rejectUnauthorized: false,
+      // whoever wants to know asks `shown`
+      checkServerIdentity: () => undefined,
       ...(/^[\d.]+$|:/.test(servername) ? {} : { servername }),
     });
     return this.#upgrade(socket, "secureConnect", () => []);
+  }
+
+  /** What the server has shown; nothing before `secureClient`. */
+  get shown(): Shown | undefined {
+    return this.#socket instanceof tls.TLSSocket ? shownBy(this.#socket) : undefined;
   }
 
   end(peerIsDone = false): void {
@@ -310,6 +325,21 @@ function tlsInfo(socket: tls.TLSSocket, emails: readonly string[]): TlsInfo {
     servername: typeof name === "string" && name !== "" ? name : undefined,
     emails,
   };
+}
+
+/** Certificates looked at; longer chains are nobody's. */
+const LONGEST_CHAIN = 10;
+
+function shownBy(socket: tls.TLSSocket): Shown {
+  const chain: Buffer[] = [];
+  let at: Partial<tls.DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
+  for (; at?.raw && chain.length < LONGEST_CHAIN; at = at.issuerCertificate) {
+    chain.push(at.raw);
+    // the last one is its own issuer
+    if (at.issuerCertificate === at) break;
+  }
+  const { authorizationError: error } = socket as { readonly authorizationError?: unknown };
+  return { chain, flaw: socket.authorized ? undefined : String((error as Error | null)?.message ?? error) };
 }
 
 function onData(this: Owned, chunk: Buffer): void {

@@ -9,7 +9,7 @@ declare module "dns-packet" {
     readonly name: string;
     readonly type: string;
     readonly ttl?: number;
-    /** Text for A, AAAA, CNAME and PTR; an object for MX; bytes for TXT. */
+    /** Text for A, AAAA, CNAME and PTR; an object for MX and TLSA; bytes for TXT. */
     readonly data: unknown;
   }
   export interface Packet {

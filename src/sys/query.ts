@@ -19,20 +19,25 @@ export interface QueryOptions {
   readonly attempts: number;
 }
 
-export type QueryType = "A" | "AAAA" | "MX" | "TXT";
+export type QueryType = "A" | "AAAA" | "CNAME" | "MX" | "TLSA" | "TXT";
 
-/** The records of a type that a server has for a name, those of CNAMEs followed; none is an empty list. Throws when no server says. */
-export async function query(
-  type: QueryType,
-  name: string,
-  options: QueryOptions,
-): Promise<readonly Resource[]> {
+export interface QueryResult {
+  /** None is an empty list. */
+  readonly records: readonly Resource[];
+  /** The server says that all of the answer is authentic (RFC 4035 §3.2.3); worth as much as the server and the way to it. */
+  readonly authentic: boolean;
+  /** The name that all CNAMEs lead to, in lower case. */
+  readonly owner: string;
+}
+
+/** The records of a type that a server has for a name, those of CNAMEs followed. Throws when no server says. */
+export async function query(type: QueryType, name: string, options: QueryOptions): Promise<QueryResult> {
   const { encode, decode } = await import("dns-packet");
   let last: unknown = new Trouble("ask the DNS", "no DNS server is known");
   for (let round = 0; round < options.attempts; round++) {
     for (const server of options.servers.slice(0, limits.dns.servers)) {
       const id = randomInt(0x1_0000);
-      const question = encode({ type: "query", id, flags: RECURSE, questions: [{ type, name }] });
+      const question = encode({ type: "query", id, flags: RECURSE | AUTHENTIC, questions: [{ type, name }] });
       const read = (bytes: Buffer) => matching(bytes, decode, { id, type, name });
       try {
         return recordsOf(await exchange(question, read, hostAndPort(server), options), type, name);
@@ -45,6 +50,8 @@ export async function query(
 }
 
 const RECURSE = 0x0100;
+/** In a question: say whether the answer is authentic (RFC 6840 §5.7). */
+const AUTHENTIC = 0x0020;
 const TRUNCATED = 0x0200;
 const RCODE = 0x000f;
 const NXDOMAIN = 3;
@@ -80,15 +87,16 @@ function matching(bytes: Buffer, decode: (bytes: Buffer) => Packet, asked: Asked
   }
 }
 
-function recordsOf({ flags, answers }: Packet, type: string, name: string): readonly Resource[] {
+function recordsOf({ flags, answers }: Packet, type: string, name: string): QueryResult {
   const rcode = flags & RCODE;
-  if (rcode === NXDOMAIN) return [];
-  if (rcode !== 0) throw new Trouble("ask the DNS", `the server answered with code ${rcode}`);
+  const authentic = (flags & AUTHENTIC) !== 0;
+  if (rcode !== 0 && rcode !== NXDOMAIN)
+    throw new Trouble("ask the DNS", `the server answered with code ${rcode}`);
   let owner = name.toLowerCase();
   for (let links = 0; links < LINKS; links++) {
     const here = answers.filter((answer) => answer.name.toLowerCase() === owner);
-    const alias = here.find((answer) => answer.type === "CNAME");
-    if (!alias) return here.filter((answer) => answer.type === type);
+    const alias = type === "CNAME" ? undefined : here.find((answer) => answer.type === "CNAME");
+    if (!alias) return { records: here.filter((answer) => answer.type === type), authentic, owner };
     owner = String(alias.data).toLowerCase();
   }
   throw new Trouble("ask the DNS", "too many aliases");

@@ -5,13 +5,20 @@ import net from "node:net";
 import { domainToASCII } from "node:url";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { addressBytes } from "#base/network.ts";
+import { addressBytes, Networks } from "#base/network.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import type { Tlsa } from "#wire/records/tlsa.ts";
 import { type QueryType, query } from "./query.ts";
 
+/** `secure`: a server that we trust says that DNSSEC proves it (RFC 4033 §5). `owner`: the name that aliases led to, where that was seen. */
 export type Answer<T> =
-  | { readonly kind: "found"; readonly records: readonly T[] }
-  | { readonly kind: "none" }
+  | {
+      readonly kind: "found";
+      readonly records: readonly T[];
+      readonly secure?: boolean;
+      readonly owner?: string | undefined;
+    }
+  | { readonly kind: "none"; readonly secure?: boolean }
   | { readonly kind: "later"; readonly why: string };
 
 export interface MxRecord {
@@ -34,6 +41,14 @@ export interface Resolver {
   txt(name: string): Promise<Answer<string>>;
 }
 
+/** One that also knows what DNSSEC proves. Without a server that we trust, nothing is secure and there are no TLSA records. */
+export interface SecureResolver extends Resolver {
+  /** TLSA records of a name such as "_25._tcp.mx.example.org". */
+  tlsa(name: string): Promise<Answer<Tlsa>>;
+  /** The alias that stands at a name itself, not followed. */
+  alias(name: string): Promise<Answer<string>>;
+}
+
 /** What a server says when there is no such name or no such record. EBADNAME: a name that cannot exist. */
 const NONE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA", "EBADNAME"]);
 
@@ -47,6 +62,7 @@ interface Found<T> {
   readonly records: readonly T[];
   /** Seconds. */
   readonly ttl?: number;
+  readonly proof?: { readonly secure: boolean; readonly owner: string };
 }
 
 export interface ResolverOptions {
@@ -55,27 +71,39 @@ export interface ResolverOptions {
   readonly clock: Clock;
   readonly timeout?: number;
   readonly attempts?: number;
+  /** Networks of the servers whose word on DNSSEC is believed. When some of the servers are there, only they are asked, all but PTR without c-ares, which does not tell. */
+  readonly trusted?: readonly string[];
 }
 
 /** The real one: c-ares asks, follows CNAMEs and repeats by TCP what was cut; equal questions under way are asked once. */
-export class NetworkResolver implements Resolver {
+export class NetworkResolver implements SecureResolver {
   readonly #clock: Clock;
   readonly #asker: dns.promises.Resolver;
   readonly #timeout: number;
   readonly #attempts: number;
   readonly #kept = new Map<string, Kept>();
+  /** The servers to be asked. */
+  readonly #servers: readonly string[];
+  /** One of them is believed when it says what DNSSEC proves. */
+  readonly #validating: boolean;
 
   constructor({
     servers,
     clock,
     timeout = limits.dns.timeout,
     attempts = limits.dns.attempts,
+    trusted = [],
   }: ResolverOptions) {
     this.#clock = clock;
     this.#timeout = timeout;
     this.#attempts = attempts;
     this.#asker = new dns.promises.Resolver({ timeout, tries: attempts, maxTimeout: timeout });
     if (servers.length > 0) this.#asker.setServers([...servers]);
+    const all = this.#asker.getServers();
+    const networks = new Networks(trusted);
+    const believed = all.filter((server) => isTrusted(server, networks));
+    this.#validating = believed.length > 0;
+    this.#servers = this.#validating ? believed : all;
   }
 
   mx(domain: string): Promise<Answer<MxRecord>> {
@@ -93,8 +121,11 @@ export class NetworkResolver implements Resolver {
   async addresses(host: string): Promise<Answer<string>> {
     if (net.isIP(host)) return { kind: "found", records: [host] };
     const answers = await Promise.all([this.aaaa(host), this.a(host)]);
-    const records = answers.flatMap((answer) => (answer.kind === "found" ? answer.records : []));
-    if (records.length > 0) return { kind: "found", records };
+    const found = answers.filter((answer) => answer.kind === "found");
+    const records = found.flatMap((answer) => answer.records);
+    const secure = this.#validating && found.every((answer) => answer.secure);
+    const proof = this.#validating ? { secure, owner: found[0]?.owner } : {};
+    if (records.length > 0) return { kind: "found", records, ...proof };
     return answers.find(({ kind }) => kind === "later") ?? { kind: "none" };
   }
 
@@ -139,16 +170,31 @@ export class NetworkResolver implements Resolver {
     );
   }
 
-  /** Asks for a name that c-ares would not ask for. */
+  tlsa(name: string): Promise<Answer<Tlsa>> {
+    if (!this.#validating) return Promise.resolve({ kind: "none" });
+    return this.#asks("tlsa", name, (ascii) => this.#query("TLSA", ascii, tlsaOf));
+  }
+
+  alias(name: string): Promise<Answer<string>> {
+    if (!this.#validating) return Promise.resolve({ kind: "none" });
+    return this.#asks("cname", name, (ascii) => this.#query("CNAME", ascii, String));
+  }
+
+  #asks<T>(type: string, name: string, run: (name: string) => Promise<Found<T>>): Promise<Answer<T>> {
+    return this.#ask(type, name, run, run);
+  }
+
+  /** Asks without c-ares: for a name that it would not ask for, or to hear what DNSSEC proves. */
   async #query<T>(type: QueryType, name: string, read: (data: unknown) => T): Promise<Found<T>> {
-    const records = await query(type, name, {
-      servers: this.#asker.getServers(),
+    const { records, authentic, owner } = await query(type, name, {
+      servers: this.#servers,
       clock: this.#clock,
       timeout: this.#timeout,
       attempts: this.#attempts,
     });
     const ttl = Math.min(...records.map((record) => record.ttl ?? 0));
-    return { records: records.map(({ data }) => read(data)), ttl };
+    const proof = this.#validating ? { proof: { secure: authentic, owner } } : {};
+    return { records: records.map(({ data }) => read(data)), ttl, ...proof };
   }
 
   #ask<T>(
@@ -180,17 +226,29 @@ export class NetworkResolver implements Resolver {
   ): Promise<{ readonly found: Answer<T>; readonly keep: number }> {
     const plain = asciiName(name);
     const odd = plain === undefined ? oddName(name) : undefined;
-    const asks = plain !== undefined ? () => run(plain) : odd !== undefined && runOdd && (() => runOdd(odd));
+    const asks = this.#howToAsk(plain, odd, { run, runOdd });
     if (!asks) return { found: { kind: "none" }, keep: 0 };
     try {
-      const { records, ttl = Number.POSITIVE_INFINITY } = await asks();
+      const { records, ttl = Number.POSITIVE_INFINITY, proof } = await asks();
       const keep = Math.min(ttl * 1000, limits.dns.cacheFor);
-      if (records.length === 0) return { found: { kind: "none" }, keep: limits.dns.cacheNoneFor };
-      return { found: { kind: "found", records: records.slice(0, limits.dns.records) }, keep };
+      const none = { kind: "none", ...(proof && { secure: proof.secure }) } as const;
+      if (records.length === 0) return { found: none, keep: limits.dns.cacheNoneFor };
+      return { found: { kind: "found", records: records.slice(0, limits.dns.records), ...proof }, keep };
     } catch (thrown) {
       if (NONE.has(codeOf(thrown) ?? "")) return { found: { kind: "none" }, keep: limits.dns.cacheNoneFor };
       return { found: { kind: "later", why: messageOf(thrown) }, keep: 0 };
     }
+  }
+
+  #howToAsk<T>(
+    plain: string | undefined,
+    odd: string | undefined,
+    { run, runOdd }: Ways<T>,
+  ): (() => Promise<Found<T>>) | undefined {
+    // c-ares does not say what DNSSEC proves
+    const apart = this.#validating ? (plain ?? odd) : odd;
+    if (apart !== undefined && runOdd) return () => runOdd(apart);
+    return plain === undefined ? undefined : () => run(plain);
   }
 
   #keep(key: string, entry: Kept): void {
@@ -199,6 +257,17 @@ export class NetworkResolver implements Resolver {
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > limits.dns.cacheEntries && oldest !== undefined) this.#kept.delete(oldest);
   }
+}
+
+interface Ways<T> {
+  readonly run: (ascii: string) => Promise<Found<T>>;
+  readonly runOdd: ((name: string) => Promise<Found<T>>) | undefined;
+}
+
+/** Whether a server, as node:dns gives it, is in one of these networks. */
+function isTrusted(server: string, networks: Networks): boolean {
+  const [, bracketed, plain] = /^\[(.*)\]:\d+$|^([\d.]+):\d+$/.exec(server) ?? [];
+  return networks.has(bracketed ?? plain ?? server);
 }
 
 const withTtl = (records: readonly { readonly address: string; readonly ttl: number }[]) => ({
@@ -238,3 +307,13 @@ const txtOf = (data: unknown): string =>
     .flat()
     .map((part) => Buffer.from(part as Buffer).toString("latin1"))
     .join("");
+
+function tlsaOf(data: unknown): Tlsa {
+  const {
+    usage = 255,
+    selector = 255,
+    matchingType: matching = 255,
+    certificate = Buffer.alloc(0),
+  } = data as { usage?: number; selector?: number; matchingType?: number; certificate?: Buffer };
+  return { usage, selector, matching, data: Buffer.from(certificate) };
+}

@@ -1,19 +1,14 @@
 // What is true about a client and a sender, from a real DNS: NSD, and Unbound in front of it, both on loopback.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import test, { type TestContext } from "node:test";
+import test from "node:test";
 import { systemClock } from "#base/clock.ts";
 import { Blocklists } from "#origin/dnsbl.ts";
 import { parseListEntries } from "#origin/dnsblentry.ts";
 import { clientName } from "#origin/iprev.ts";
 import { checkMailFrom } from "#origin/spf.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
-import { freePort } from "../support/loopback.ts";
+import { startDns } from "../support/dnsservers.ts";
 import { need } from "../support/tools.ts";
 
 /** A record that no UDP packet holds, in strings as small as terms. */
@@ -62,104 +57,8 @@ long TXT "v=spf1 " ${many} "ip4:203.0.113.77 -all"`,
   test: "",
 };
 
-function zoneFile(name: string, records: string): string {
-  return `$ORIGIN ${name}.\n$TTL 60\n@ SOA ns.${name}. host.${name}. 1 3600 600 86400 5\n@ NS ns.${name}.\nns A 127.0.0.1\n${records}\n`;
-}
-
-interface Servers {
-  readonly nsd: string;
-  readonly unbound: string;
-}
-
-async function startServers(context: TestContext): Promise<Servers> {
-  const directory = fs.mkdtempSync(path.join(tmpdir(), "kenro-dns-"));
-  context.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const [nsd, unbound] = [await freePort(), await freePort()];
-  for (const [name, records] of Object.entries(zones))
-    fs.writeFileSync(path.join(directory, `${name}.zone`), zoneFile(name, records));
-  // a zone without its file is answered with SERVFAIL
-  const served = [...Object.keys(zones), "servfail.test"];
-  const zoneLines = served.map((name) => `zone:\n  name: "${name}"\n  zonefile: "${directory}/${name}.zone"`);
-  fs.writeFileSync(
-    path.join(directory, "nsd.conf"),
-    `server:
-  ip-address: 127.0.0.1@${nsd}
-  username: ""
-  zonesdir: "${directory}"
-  database: ""
-  pidfile: "${directory}/nsd.pid"
-  xfrdfile: "${directory}/xfrd"
-  zonelistfile: "${directory}/zones"
-  server-count: 1
-remote-control:
-  control-enable: no
-${zoneLines.join("\n")}
-`,
-  );
-  const stubs = served.map((name) => `stub-zone:\n  name: "${name}"\n  stub-addr: 127.0.0.1@${nsd}`);
-  const local = served.map((name) => `  local-zone: "${name}." nodefault`);
-  fs.writeFileSync(
-    path.join(directory, "unbound.conf"),
-    `server:
-  interface: 127.0.0.1
-  port: ${unbound}
-  username: ""
-  chroot: ""
-  directory: "${directory}"
-  pidfile: "${directory}/unbound.pid"
-  use-syslog: no
-  num-threads: 1
-  do-daemonize: no
-  do-not-query-localhost: no
-  do-ip6: no
-  module-config: "iterator"
-${local.join("\n")}
-remote-control:
-  control-enable: no
-${stubs.join("\n")}
-`,
-  );
-  run(context, "nsd", ["-d", "-c", path.join(directory, "nsd.conf")]);
-  run(context, "unbound", ["-d", "-c", path.join(directory, "unbound.conf")]);
-  await answering(nsd);
-  await answering(unbound);
-  return { nsd: `127.0.0.1:${nsd}`, unbound: `127.0.0.1:${unbound}` };
-}
-
-function run(context: TestContext, program: string, args: readonly string[]): void {
-  const child: ChildProcess = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  child.stderr?.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  let stopping = false;
-  const ended = once(child, "exit");
-  void ended.then(() => {
-    if (!stopping) console.error(`${program} has ended: ${said}`);
-  });
-  context.after(async () => {
-    stopping = true;
-    child.kill();
-    await ended;
-  });
-}
-
 const resolverAt = (server: string) =>
   new NetworkResolver({ servers: [server], clock: systemClock, timeout: 2000, attempts: 2 });
-
-async function answering(port: number): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const resolver = new NetworkResolver({
-      servers: [`127.0.0.1:${port}`],
-      clock: systemClock,
-      timeout: 300,
-      attempts: 1,
-    });
-    if ((await resolver.a("good.ptr.test")).kind === "found") return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.fail(`no answers from port ${port}`);
-}
 
 const senders: readonly [sender: string, address: string, result: string, mechanism: string | undefined][] = [
   ["ann@spf.test", "198.51.100.7", "pass", "ip4:198.51.100.0/24"],
@@ -246,7 +145,7 @@ async function checkLists(server: string): Promise<void> {
 
 test("names of clients, lists and SPF come out of NSD and Unbound alike", async (context) => {
   if (!need(context, "nsd", "unbound")) return;
-  for (const server of Object.values(await startServers(context))) {
+  for (const server of Object.values(await startDns(context, zones))) {
     await checkNames(server);
     await checkLists(server);
     await checkSenders(server);

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import test, { type TestContext } from "node:test";
-import tls from "node:tls";
 import { needPostfix, startPostfix } from "../support/postfix.ts";
 import { type Sink, startSink } from "../support/smtpsink.ts";
+import { submit } from "../support/submit.ts";
 import { eventually, World } from "../support/world.ts";
 
 interface Place {
@@ -32,36 +32,6 @@ async function place(context: TestContext): Promise<Place> {
     toml.replace(/^smarthost = .*$/m, `smarthost = "127.0.0.1:${port}"`),
   );
   return { world, sink };
-}
-
-/** Submits as ann, one line after the other; what the server answered. */
-async function submit(world: World, lines: readonly string[]): Promise<string> {
-  const socket = tls.connect({ port: world.port(465), host: "127.0.0.1", rejectUnauthorized: false });
-  let said = "";
-  let heard = () => {};
-  socket.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-    heard();
-  });
-  const answered = (from: number) =>
-    new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer: ${said}`)), 10_000);
-      heard = () => {
-        if (!/^\d{3} .*\r\n$/m.test(said.slice(from))) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      heard();
-    });
-  await answered(0);
-  const login = Buffer.from("\0ann@a.test\0secret-pw").toString("base64");
-  for (const line of ["EHLO c.test", `AUTH PLAIN ${login}`, ...lines, "QUIT"]) {
-    const from = said.length;
-    socket.write(`${line}\r\n`);
-    await answered(from);
-  }
-  socket.destroy();
-  return said;
 }
 
 const report = async ({ sink }: Place): Promise<string> => {

@@ -29,6 +29,7 @@ export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
     log: new Logger({ role: "queue", clock, level: "info", sink: () => {} }),
     slice: () => ({
       log: "info",
+      reporter: "",
       hostname: "mx.test",
       lifetime: 604_800_000,
       localConcurrency: 3,

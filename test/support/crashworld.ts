@@ -17,6 +17,7 @@ const WAVES = 11;
 
 const slice = {
   log: "info",
+  reporter: "",
   hostname: "mx.here.test",
   lifetime: 604_800_000,
   localConcurrency: 5,

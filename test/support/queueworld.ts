@@ -47,6 +47,7 @@ export class QueueWorld {
   remote: Answer = () => delivered;
   slice: SliceOf<"queue"> = {
     log: "info",
+    reporter: "",
     hostname: "mx.here.test",
     lifetime: 604_800_000,
     localConcurrency: 20,

@@ -42,7 +42,10 @@ export interface World {
 export async function world(
   context: TestContext,
   scripts: readonly (Script | "absent")[],
-  over: Partial<RemoteOptions> & { readonly zones?: Zones } = {},
+  over: Partial<RemoteOptions> & {
+    readonly zones?: Zones | ((port: number) => Zones);
+    readonly trusted?: readonly string[];
+  } = {},
 ): Promise<World> {
   const sinks: Sink[] = [];
   const zones: Record<string, Zones[string]> = {};
@@ -57,7 +60,8 @@ export async function world(
     context.after(() => sink.stop());
   }
   zones["d.test"] = { MX: scripts.map((_, at) => `${at + 1}0 mx${at + 1}.test`) };
-  const zone = await startZone({ ...zones, ...over.zones });
+  const given = typeof over.zones === "function" ? over.zones(port ?? 1) : over.zones;
+  const zone = await startZone({ ...zones, ...given });
   context.after(() => zone.close());
   const lines: string[] = [];
   const remote = new Remote({
@@ -72,9 +76,20 @@ export async function world(
     sourceAddress: "",
     port: port ?? 1,
     smarthost: "",
+    routes: [],
+    reporter: "",
+    tell: () => {},
+    authorities: "",
+    sts: async () => ({ kind: "none" }),
     waits: WAITS,
     random: () => 0.999,
-    resolver: new NetworkResolver({ servers: [zone.server], clock: systemClock, timeout: 200, attempts: 1 }),
+    resolver: new NetworkResolver({
+      servers: [zone.server],
+      clock: systemClock,
+      timeout: 200,
+      attempts: 1,
+      trusted: over.trusted ?? [],
+    }),
     openBody: async () => bodyOf(BODY),
     ...over,
   });

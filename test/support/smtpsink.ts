@@ -30,13 +30,21 @@ export interface Script {
   /** Answer to the end of a message. */
   readonly end?: Step;
   readonly RSET?: Step;
+  readonly LHLO?: Step;
+  readonly AUTH?: Step;
+  /** Answer to a line that is no command, such as what follows 334. */
+  readonly other?: Step;
   /** Does this as soon as the first bytes of a message are there. */
   readonly duringBody?: Act;
   /** After 220 to STARTTLS: the handshake is answered with noise. */
   readonly tls?: "break";
+  /** PEM texts that it shows in TLS, in place of some. */
+  readonly keys?: { readonly cert: string; readonly key: string };
   /** Listens on this address of 127.0.0.0/8 and this port. */
   readonly address?: string;
   readonly port?: number;
+  /** Listens on a Unix socket instead. */
+  readonly path?: string;
 }
 
 export interface SinkMessage {
@@ -56,6 +64,8 @@ export interface Sink {
   readonly groups: readonly string[];
   readonly messages: readonly SinkMessage[];
   readonly connections: number;
+  /** Addresses that they came from. */
+  readonly clients: readonly string[];
   /** Another script from now on. */
   script(script: Script): void;
   /** Ends all connections and listens no more. */
@@ -83,11 +93,15 @@ const usual = {
   BDAT: "250 2.0.0 taken",
   end: "250 2.0.0 taken",
   RSET: "250 ok",
+  LHLO: EHLO,
+  AUTH: "235 2.7.0 welcome",
+  other: "500 what?",
 } as const;
 
 let context: tls.SecureContext | undefined;
 
-function secureContext(): tls.SecureContext {
+function secureContext(keys: Script["keys"]): tls.SecureContext {
+  if (keys) return tls.createSecureContext(keys);
   const made = () => {
     const now = Date.now();
     const { certificate, key } = selfSigned({
@@ -105,9 +119,11 @@ function secureContext(): tls.SecureContext {
 export async function startSink(first: Script = {}): Promise<Sink> {
   const state: State = { script: first, heard: [], groups: [], messages: [], counts: new Map() };
   const sockets = new Set<net.Socket>();
+  const clients: string[] = [];
   let connections = 0;
   const server = net.createServer((socket) => {
     connections++;
+    clients.push(socket.remoteAddress ?? "");
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     new Session(state, socket).start();
@@ -115,14 +131,16 @@ export async function startSink(first: Script = {}): Promise<Sink> {
   const address = first.address ?? "127.0.0.1";
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(first.port ?? 0, address, resolve);
+    if (first.path) server.listen(first.path, resolve);
+    else server.listen(first.port ?? 0, address, resolve);
   });
   return {
     address,
-    port: (server.address() as AddressInfo).port,
+    port: first.path ? 0 : (server.address() as AddressInfo).port,
     heard: state.heard,
     groups: state.groups,
     messages: state.messages,
+    clients,
     get connections() {
       return connections;
     },
@@ -207,7 +225,7 @@ class Session {
       return true;
     }
     if (!Object.hasOwn(usual, verb)) {
-      this.#say("500 what?");
+      this.#do(this.#step("other", line));
       return false;
     }
     if (verb === "BDAT") {
@@ -273,14 +291,14 @@ class Session {
   }
 
   #secure(): void {
-    const { tls: trick } = this.#state.script;
+    const { tls: trick, keys } = this.#state.script;
     const plain = this.#socket;
     plain.removeAllListeners("data");
     if (trick === "break") {
       plain.on("data", () => plain.write("this is no TLS\r\n"));
       return;
     }
-    this.#socket = new tls.TLSSocket(plain, { isServer: true, secureContext: secureContext() });
+    this.#socket = new tls.TLSSocket(plain, { isServer: true, secureContext: secureContext(keys) });
     this.#kept = "";
     this.#state.heard.push("tls");
     this.#attach();

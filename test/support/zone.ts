@@ -12,8 +12,12 @@ export interface Records {
   /** A record of several strings is a list. */
   readonly TXT?: readonly (string | readonly string[])[];
   readonly PTR?: readonly string[];
+  /** As in zone files: "3 1 1 5f4d…". */
+  readonly TLSA?: readonly string[];
   readonly CNAME?: string;
   readonly ttl?: number;
+  /** Answers that lead over secure names only have AD set. */
+  readonly secure?: true;
 }
 
 /** By lower-case name; a name that is not here does not exist. "silent" never answers. */
@@ -33,11 +37,17 @@ const RCODES = { servfail: 2, refused: 5 } as const;
 const NXDOMAIN = 3;
 /** QR, RD and RA set. */
 const ANSWER = 0x8180;
+const AUTHENTIC = 0x0020;
 const TRUNCATED = 0x0200;
 const UDP_MAX = 512;
 
 function dataOf(type: string, text: string | readonly string[]): unknown {
   if (typeof text !== "string" || type === "TXT") return text;
+  if (type === "TLSA") {
+    const [usage, selector, matchingType, hex = ""] = text.split(" ");
+    const numbers = { usage: Number(usage), selector: Number(selector), matchingType: Number(matchingType) };
+    return { ...numbers, certificate: Buffer.from(hex, "hex") };
+  }
   if (type !== "MX") return text;
   const [preference, exchange = ""] = text.split(" ");
   return { preference: Number(preference), exchange: exchange === "." ? "" : exchange };
@@ -45,22 +55,30 @@ function dataOf(type: string, text: string | readonly string[]): unknown {
 
 interface Found {
   readonly rcode: number;
+  readonly authentic?: boolean;
   readonly answers: readonly object[];
+}
+
+function recordsOf(here: Records, type: string): readonly string[] {
+  const own = (here as Readonly<Record<string, readonly string[] | string | undefined>>)[type] ?? [];
+  return typeof own === "string" ? [own] : own;
 }
 
 function find(zones: Zones, type: string, wanted: string): Found | "silent" | "garbage" {
   const answers: object[] = [];
   let name = wanted.toLowerCase();
+  let authentic = true;
   for (let links = 0; links < 16; links++) {
     const here = zones[name];
     if (here === undefined) return { rcode: NXDOMAIN, answers };
     if (here === "silent" || here === "garbage") return here;
     if (typeof here === "string") return { rcode: RCODES[here], answers: [] };
     const ttl = here.ttl ?? 300;
-    if (here.CNAME === undefined) {
-      const records = (here as Readonly<Record<string, readonly string[] | undefined>>)[type] ?? [];
+    authentic &&= here.secure === true;
+    if (here.CNAME === undefined || type === "CNAME") {
+      const records = recordsOf(here, type);
       answers.push(...records.map((record) => ({ name, type, ttl, data: dataOf(type, record) })));
-      return { rcode: 0, answers };
+      return { rcode: 0, authentic, answers };
     }
     answers.push({ name, type: "CNAME", ttl, data: here.CNAME });
     name = here.CNAME.toLowerCase();
@@ -88,7 +106,11 @@ export async function startZone(initial: Zones): Promise<Zone> {
     if (found === "silent") return undefined;
     if (found === "garbage") return Buffer.concat([bytes.subarray(0, 2), Buffer.alloc(30, 0xff)]);
     const head = { type: "response", id: query.id, questions: query.questions };
-    const whole = encode({ ...head, flags: ANSWER | found.rcode, answers: found.answers });
+    const whole = encode({
+      ...head,
+      flags: ANSWER | found.rcode | (found.authentic ? AUTHENTIC : 0),
+      answers: found.answers,
+    });
     return whole.length > max ? encode({ ...head, flags: ANSWER | TRUNCATED }) : whole;
   };
 

@@ -10,6 +10,7 @@ import { Caller } from "#talk/caller.ts";
 import { answerInjections } from "#talk/inject.ts";
 import type { RoleContext, Start } from "../boot.ts";
 import { openQueue } from "./queue.ts";
+import { onlyReports } from "./reports.ts";
 
 const SPOOL = "spool";
 
@@ -34,6 +35,10 @@ export const start: Start<"queue"> = async (context) => {
     ...callers,
   });
   const injections = await answerInjections(context.answers("smtpd"), queue.intake);
+  const reports = await answerInjections(
+    context.answers("tlspolicy"),
+    onlyReports(queue.intake, () => slice.reporter),
+  );
   const control = await answerVerbs(context.answers("control"), queue.control, {
     trouble: (message) => log.event("peer_garbage", { text: message }),
   });
@@ -43,6 +48,7 @@ export const start: Start<"queue"> = async (context) => {
     },
     async stop() {
       injections.close();
+      reports.close();
       control.close();
       await queue.stop(STOP_PATIENCE);
       for (const caller of Object.values(callers)) caller.close();

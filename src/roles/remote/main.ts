@@ -5,11 +5,14 @@ import type { SliceOf } from "#config/slice.ts";
 import { openBody } from "#store/spool/source.ts";
 import { realDisk } from "#sys/disk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
+import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
+import { stsPolicy, tlsResult } from "#talk/tlspolicy.ts";
 import type { Start } from "../boot.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
 
-export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => {
+export const start: Start<"remote"> = async ({ slice, clock, log, answers, socketOf }) => {
+  const policies = new Caller({ path: socketOf("tlspolicy"), clock });
   const optionsOf = (now: SliceOf<"remote">): RemoteOptions => ({
     clock,
     log,
@@ -17,9 +20,18 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
     sourceAddress: now.sourceAddress,
     port: now.port,
     smarthost: now.smarthost,
+    routes: now.routes,
+    reporter: now.reporter,
+    tell: (result) => {
+      // a count that is lost is no reason to wait
+      if (now.reporter !== "") policies.ask(tlsResult, result).catch(() => {});
+    },
+    authorities: now.authorities,
+    sts: async (domain) =>
+      now.sts ? policies.ask(stsPolicy, { domain }, limits.sts.answer) : { kind: "none" },
     waits: limits.remote,
     random: Math.random,
-    resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
+    resolver: new NetworkResolver({ servers: now.dnsServers, trusted: now.dnsTrusted, clock }),
     openBody: (place) => openBody(realDisk, "spool", place),
   });
   const remote = new Remote(optionsOf(slice));
@@ -38,6 +50,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers }) => 
       log.event("stopping");
       await deliveries.finish();
       remote.close();
+      policies.close();
     },
   };
 };

@@ -4,13 +4,17 @@ import type { Clock, Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Peer } from "./peer.ts";
 import type { Target } from "./route.ts";
+import { securityKey } from "./security.ts";
+import { mannerKey } from "./via.ts";
 
 interface Idle {
   readonly peer: Peer;
   readonly timer: Timer;
 }
 
-const keyOf = ({ host, address, port }: Target): string => `${host} ${address} ${port}`;
+/** Mail that demands more than the last one did gets a connection of its own. */
+const keyOf = ({ host, address, port, security, manner }: Target): string =>
+  `${host} ${address} ${port} ${mannerKey(manner)} ${securityKey(security)}`;
 
 export class Pool {
   readonly #clock: Clock;

@@ -3,15 +3,17 @@
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import type { Resolver } from "#sys/resolver.ts";
+import type { SecureResolver } from "#sys/resolver.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Outcome, Status } from "#wire/envelope.ts";
 import type { Body } from "#wire/message/binary.ts";
+import type { TlsResult } from "#wire/message/tlsresult.ts";
 import { formatAddress } from "#wire/smtp/request.ts";
 import { type Addressee, type Letter, letterOf } from "./letter.ts";
-import { openPeer, type Peer, type PeerOptions } from "./peer.ts";
+import { nameOf, openPeer, type Peer, type PeerOptions } from "./peer.ts";
 import { Pool } from "./pool.ts";
 import { type RouteOptions, route, type Target } from "./route.ts";
+import type { Flaw } from "./security.ts";
 import { type Done, transact } from "./transaction.ts";
 
 export interface SpoolBody extends Body {
@@ -20,12 +22,28 @@ export interface SpoolBody extends Body {
 
 export interface RemoteOptions extends PeerOptions, Omit<RouteOptions, "resolver"> {
   readonly log: Logger;
-  readonly resolver: Resolver;
+  readonly resolver: SecureResolver;
+  /** Hears how connections went, for reports. */
+  readonly tell: (result: TlsResult) => void;
+  /** Address from which reports on TLS come; "": there are none. */
+  readonly reporter: string;
   /** The body of a message; Trouble when it cannot be read. */
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
 }
 
 type Outcomes = Map<number, Outcome>;
+
+interface Try {
+  readonly target: Target;
+  readonly letter: Letter;
+  readonly batch: readonly Addressee[];
+}
+
+/** A server that was passed over: it is of no use now, or must never get this message. */
+interface Passed {
+  readonly kind: "useless" | "never";
+  readonly why: Status;
+}
 
 export class Remote {
   readonly #pool: Pool;
@@ -45,8 +63,6 @@ export class Remote {
   async deliver(delivery: Delivery): Promise<Delivered> {
     const outcomes: Outcomes = new Map();
     const sender = formatAddress(delivery.sender);
-    // RFC 8689 §5: a report is not thrown away for it
-    if (delivery.requireTls && delivery.sender !== "") return unproven(delivery);
     const addressees = delivery.recipients.flatMap(({ index, address, notify, original }): Addressee[] => {
       const path = formatAddress(address);
       if (path.ok && sender.ok) return [{ index, path: path.value, notify, original }];
@@ -109,37 +125,71 @@ export class Remote {
   ): Promise<Pick<Done, "outcomes" | "rest">> {
     const { clock } = this.#options;
     const end = clock.monotonic() + limits.remote.connecting;
-    let why: Status = { code: "4.4.1", text: `No mail exchanger of ${delivery.domain} could be reached` };
-    const targets = route(delivery.domain, this.#options);
+    let never: Status | undefined;
+    let later: Status | undefined;
+    const unreached = { code: "4.4.1", text: `No mail exchanger of ${delivery.domain} could be reached` };
+    // while one of them may do later, the message waits for that
+    const verdict = (): Outcome =>
+      never && !later ? { kind: "failed", why: never } : { kind: "deferred", why: later ?? unreached };
+    const targets = route(delivery, this.#routing(delivery));
     for (;;) {
       const next = await targets.next();
-      if (next.done) return settled(batch, next.value ?? { kind: "deferred", why });
-      const attempt = await this.#attempt(delivery.id, { target: next.value, letter, batch });
+      if (next.done) return settled(batch, next.value ?? verdict());
+      const attempt = await this.#attempt(delivery, { target: next.value, letter, batch });
       if ("outcomes" in attempt) return attempt;
-      why = attempt.why;
-      if (clock.monotonic() >= end) return settled(batch, { kind: "deferred", why });
+      if (attempt.kind === "never") never ??= attempt.why;
+      else later = attempt.why;
+      if (clock.monotonic() >= end) return settled(batch, verdict());
     }
   }
 
-  async #attempt(
-    id: string,
-    {
-      target,
-      letter,
-      batch,
-    }: { readonly target: Target; readonly letter: Letter; readonly batch: readonly Addressee[] },
-  ): Promise<Done | { readonly why: Status }> {
+  /** A report on TLS goes out whatever is wrong with TLS, and is not counted in the next one (RFC 8460 §3). */
+  #isReport({ sender, submitted }: Delivery): boolean {
+    return !submitted && sender !== "" && sender === this.#options.reporter;
+  }
+
+  #routing(delivery: Delivery): RouteOptions {
+    const { domain } = delivery;
+    if (this.#isReport(delivery)) return { ...this.#options, ignorePublished: true };
+    return { ...this.#options, failed: (result) => this.#options.tell({ ...result, domain }) };
+  }
+
+  /** How a connection went, as far as TLS decided that. */
+  #tell(delivery: Delivery, target: Target, flaw: Flaw | undefined): void {
+    const { found, flaw: known } = target.security;
+    const wrong = flaw ?? known;
+    const { host, address } = target;
+    if (!found || this.#isReport(delivery)) return;
+    const failure = wrong && { result: wrong.type, host, address };
+    this.#options.tell({ domain: delivery.domain, policy: found, failure });
+  }
+
+  async #attempt(delivery: Delivery, { target: given, letter, batch }: Try): Promise<Done | Passed> {
+    const strict = isStrict(letter);
+    const target = strict ? strictTarget(given, delivery.domain) : given;
+    if ("why" in target) return target;
+    const mayTake = (server: Peer) => !strict || server.offers("REQUIRETLS");
     for (let waiting = this.#pool.take(target); waiting; waiting = this.#pool.take(target)) {
-      const done = await this.#transact(id, waiting, { letter, batch });
+      if (!mayTake(waiting)) return this.#passOver(waiting);
+      const done = await this.#transact(delivery.id, waiting, { letter, batch });
       // it had died while it waited: nothing has happened yet
       if (!done.untouched) return done;
     }
     const peer = await openPeer(target, this.#options);
     if ("why" in peer) {
-      this.#note(id, target, { result: `${peer.why.code} ${peer.why.text}` });
+      if (peer.flaw) this.#tell(delivery, target, peer.flaw);
+      this.#note(delivery.id, target, { result: `${peer.why.code} ${peer.why.text}` });
       return peer;
     }
-    return this.#transact(id, peer, { letter, batch });
+    this.#tell(delivery, target, peer.flaw);
+    return mayTake(peer) ? this.#transact(delivery.id, peer, { letter, batch }) : this.#passOver(peer);
+  }
+
+  /** RFC 8689 §4.2.1: a server that would not hand the demand on does not get the message. */
+  #passOver(peer: Peer): Passed {
+    const text = `${nameOf(peer.target)} does not offer REQUIRETLS, which the sender wants`;
+    this.#pool.give(peer);
+    return { kind: "never", why: { code: "5.7.30", text } };
   }
 
   async #transact(
@@ -177,11 +227,15 @@ function settled(batch: readonly Addressee[], outcome: Outcome): Pick<Done, "out
   return { outcomes: new Map(batch.map(({ index }) => [index, outcome])), rest: [] };
 }
 
-/** RFC 8689 §4.2.1 wants more than a certificate: proof of which servers a domain has. Nothing tells us that yet, so it goes nowhere. */
-function unproven({ domain, recipients }: Delivery): Delivered {
+/** Under REQUIRETLS, but for reports, which are not thrown away for it (RFC 8689 §5). */
+const isStrict = ({ requireTls, sender }: Letter): boolean => requireTls === true && sender !== "";
+
+/** RFC 8689 §4.2.1: a server must have proven who it is, and the domain that it is its server. */
+function strictTarget(target: Target, domain: string): Target | Passed {
+  const { security } = target;
+  if (security.proof) return { ...target, security: { ...security, tls: "must" } };
   const text = `The sender wants it sent only to proven servers (REQUIRETLS); nothing proves to us which those of ${domain} are`;
-  const outcome: Outcome = { kind: "failed", why: { code: "5.7.30", text } };
-  return { outcomes: recipients.map(({ index }) => ({ index, outcome })) };
+  return { kind: "never", why: { code: "5.7.30", text } };
 }
 
 /** Counts by kind: `delivered:2,failed:1`. */

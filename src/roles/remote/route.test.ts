@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { limits } from "#base/limits.ts";
-import type { Answer, MxRecord, Resolver } from "#sys/resolver.ts";
+import type { Answer, MxRecord, SecureResolver } from "#sys/resolver.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { type RouteOptions, route } from "./route.ts";
 
 type Hosts = Readonly<Record<string, readonly string[] | "later">>;
 
-function resolverOf(mx: readonly [number, string][] | "none" | "later", known: Hosts = {}): Resolver {
+function resolverOf(mx: readonly [number, string][] | "none" | "later", known: Hosts = {}): SecureResolver {
   const unused = async (): Promise<Answer<string>> => ({ kind: "none" });
   const later = { kind: "later", why: "SERVFAIL" } as const;
   return {
@@ -25,19 +25,24 @@ function resolverOf(mx: readonly [number, string][] | "none" | "later", known: H
     aaaa: unused,
     ptr: unused,
     txt: unused,
+    alias: unused,
+    tlsa: async () => ({ kind: "none" }),
   };
 }
 
-async function all(domain: string, resolver: Resolver, over: Partial<RouteOptions> = {}) {
+async function all(domain: string, resolver: SecureResolver, over: Partial<RouteOptions> = {}) {
   const options: RouteOptions = {
     resolver,
     hostname: "we.example",
     port: 25,
     smarthost: "",
+    sourceAddress: "",
+    routes: [],
+    sts: async () => ({ kind: "none" }),
     random: () => 0.999,
     ...over,
   };
-  const targets = route(domain, options);
+  const targets = route({ domain, sender: "sam@sender.test" }, options);
   const found: string[] = [];
   for (;;) {
     const next = await targets.next();
@@ -60,7 +65,7 @@ const hosts: Hosts = {
 const rows: [
   what: string,
   domain: string,
-  resolver: Resolver,
+  resolver: SecureResolver,
   over: Partial<RouteOptions>,
   found: string[],
   outcome: string | undefined,

@@ -128,15 +128,14 @@ class Transaction {
       return this.#reset();
     }
     // RFC 2920 §3.1: DATA was taken though nobody is to get it: an empty message ends it
-    const end = await this.#finish(() => (wanted ? this.#body(fitted) : peer.write(".\r\n")));
-    this.#settleAll(isPositive(end) ? this.#delivered(end) : this.#verdict(end, "the message"));
+    await this.#conclude(() => (wanted ? this.#body(fitted) : peer.write(".\r\n")));
   }
 
   /** RFC 3030 §2: the octets as they are, counted: nothing in them can end the message. */
   async #binary({ body }: Fitted, refused: Outcome | undefined): Promise<void> {
     if (refused) this.#settleAll(refused);
     if (this.#left.length === 0) return this.#reset();
-    const end = await this.#finish(async () => {
+    await this.#conclude(async () => {
       await this.#peer.write(`BDAT ${body.size} LAST\r\n`);
       let sent = 0;
       for await (const chunk of readable(body.chunks())) {
@@ -146,7 +145,22 @@ class Transaction {
       }
       if (sent !== body.size) throw new Unreadable("The body has another size than it had");
     });
-    this.#settleAll(isPositive(end) ? this.#delivered(end) : this.#verdict(end, "the message"));
+  }
+
+  /** Sends the body; its answer is for all. In LMTP there is one for each recipient that was taken, in their order (RFC 2033 §4.2). */
+  async #conclude(send: () => Promise<void>): Promise<void> {
+    const outcomeOf = (said: Answer) =>
+      isPositive(said) ? this.#delivered(said) : this.#verdict(said, "the message");
+    const end = await this.#finish(send);
+    const [first, ...others] = this.#left;
+    // said before it had all: it is about the message
+    if (this.#peer.target.manner.protocol === "smtp" || !this.#ended || !first)
+      return this.#settleAll(outcomeOf(end));
+    this.#ended = false;
+    this.#settle(first, outcomeOf(end));
+    for (const each of others)
+      this.#settle(each, outcomeOf(await this.#answer("", this.#peer.waits.dataEnd)));
+    this.#ended = true;
   }
 
   /** Sends the body, or none, and its end; what the server says to it. */

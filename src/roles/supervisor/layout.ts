@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { SlicedRole } from "#config/slice.ts";
-import { type Group, groups, roleNames, roles, type User, users } from "../roles.ts";
+import { type Group, numbered, roleNames, roles, type User } from "../roles.ts";
 
 export interface Owner {
   readonly uid: number;
@@ -16,15 +16,15 @@ export interface Owners {
   group(name: Group): number | undefined;
 }
 
-/** Numbers of our users and groups from `base` on, in the order of roles.ts; nothing when we are not root. */
+/** Numbers of our users and groups from `base` on, as roles.ts orders them; nothing when we are not root. */
 export function ownersFrom(base: number, root: boolean): Owners {
   const number = (at: number) => (root ? base + at : undefined);
   return {
     user: (name) => {
-      const uid = number(users.indexOf(name));
+      const uid = number(numbered.indexOf(name));
       return uid === undefined ? undefined : { uid, gid: uid };
     },
-    group: (name) => number(users.length + groups.indexOf(name)),
+    group: (name) => number(numbered.indexOf(name)),
   };
 }
 

@@ -169,6 +169,9 @@ class Server {
   }
 
   #count(role: SlicedRole): number {
+    const { remote } = this.#config;
+    // nobody would ask it
+    if (role === "tlspolicy" && remote.mta_sts === "off" && remote.tls_reports === "") return 0;
     const setting = roles[role].processes;
     return setting ? this.#config.processes[setting] : 1;
   }
@@ -214,7 +217,8 @@ class Server {
       this.#saidRefusals.add(each.role);
       this.#hooks.say(`The ${each.role} role does not start yet: ${refusal}`);
     }
-    if (!this.#saidReady && all.length >= roleNames.length && all.every((each) => each.up)) {
+    const wanted = roleNames.filter((role) => this.#count(role) > 0);
+    if (!this.#saidReady && all.length >= wanted.length && all.every((each) => each.up)) {
       this.#saidReady = true;
       this.#hooks.ready();
     }

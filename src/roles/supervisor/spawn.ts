@@ -65,8 +65,10 @@ export function unreachable(data: string): string | undefined {
 /** Node's seat belt: exactly these paths. Unix sockets count as network for it, so every role has --allow-net; what keeps roles off
  * the network is their namespace. */
 function permissions(reads: readonly string[], writes: readonly string[]): readonly string[] {
-  // the packages may be elsewhere, behind a symbolic link
-  const code = CODE.map((name) => fs.realpathSync(path.join(ROOT, name)));
+  // the packages may be elsewhere, behind a symbolic link: Node asks for both names of them
+  const code = new Set(
+    CODE.map((name) => path.join(ROOT, name)).flatMap((name) => [name, fs.realpathSync(name)]),
+  );
   return [
     "--permission",
     "--allow-net",

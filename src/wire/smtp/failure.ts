@@ -47,7 +47,10 @@ interface Row {
 /** The first row of which everything that it names applies. Rows by words are narrow, and stand before those by status. */
 const rows: readonly Row[] = [
   // our own words, of remote and local
-  { failure: "dns", text: /^DNS does not answer for |^The smarthost .* has no address$/ },
+  {
+    failure: "dns",
+    text: /^DNS does not answer for |^The (?:smarthost|host of the route) .* has no address$/,
+  },
   { failure: "here", text: /^The (?:message|directory of users|mailbox) cannot be (?:read|asked|used)/ },
   { failure: "here", text: /^The delivery (?:was interrupted|brought no outcome)/ },
   { failure: "full", text: /^There is no room for the message now/ },
