@@ -5,7 +5,7 @@ import v8 from "node:v8";
 import vm from "node:vm";
 import { limits } from "#base/limits.ts";
 
-type Collect = (options: { readonly type: "minor" | "major" }) => void;
+type Collect = (options: { readonly type: "minor" | "major"; readonly flavor?: "last-resort" }) => void;
 
 /** Given by V8 to a context made while the flag is set; a collector for the whole process. */
 function collector(): Collect {
@@ -34,6 +34,12 @@ export function received(bytes: number): void {
   if (held - afterOld < old) return;
   collect({ type: "major" });
   afterOld = inUse();
+}
+
+/** Gives back what loading code has left behind: V8 would keep it until it needs the room, in every process. Some 20 ms. */
+export function settleDown(): void {
+  collect ??= collector();
+  collect({ type: "major", flavor: "last-resort" });
 }
 
 /** Bytes of objects and their buffers. */
