@@ -15,25 +15,31 @@ function collector(): Collect {
   return collect;
 }
 
-const { young, old } = limits.garbage;
+const { young, old, look } = limits.garbage;
 
 let collect: Collect | undefined;
 let sinceYoung = 0;
-let afterOld = Number.POSITIVE_INFINITY;
+/** What was in use after the last collection of everything, or less since. */
+let least = Number.POSITIVE_INFINITY;
+let looked = 0;
 
-/** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for all when
- * what survived that has grown. */
+/** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for everything when
+ * what is in use has grown; small commands leave many small objects that outlive their youth. */
 export function received(bytes: number): void {
   sinceYoung += bytes;
-  if (sinceYoung < young) return;
-  sinceYoung = 0;
+  const now = performance.now();
+  if (sinceYoung < young && now - looked < look) return;
+  looked = now;
   collect ??= collector();
-  collect({ type: "minor" });
+  if (sinceYoung >= young) {
+    sinceYoung = 0;
+    collect({ type: "minor" });
+  }
   const held = inUse();
-  afterOld = Math.min(afterOld, held);
-  if (held - afterOld < old) return;
+  least = Math.min(least, held);
+  if (held - least < old) return;
   collect({ type: "major" });
-  afterOld = inUse();
+  least = inUse();
 }
 
 /** Gives back what loading code has left behind: V8 would keep it until it needs the room, in every process. Some 20 ms. */
