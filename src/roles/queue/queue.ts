@@ -11,6 +11,7 @@ import type { Caller } from "#talk/caller.ts";
 import { compact } from "./compact.ts";
 import { controlVerbs } from "./control.ts";
 import { Dispatch } from "./dispatch.ts";
+import type { Drop } from "./drop.ts";
 import { Entries, type Entry } from "./entries.ts";
 import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
 import { Orders } from "./orders.ts";
@@ -30,6 +31,8 @@ export interface QueueOptions {
   readonly auth: Caller;
   readonly random?: () => number;
   readonly segmentSize?: number;
+  /** Where users of the machine leave mail, if they do. */
+  readonly drop?: Drop;
 }
 
 export interface Queue {
@@ -74,6 +77,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const intake = openIntake({ ...common, room, prefix, taken: submitAll });
   const oldestFirst = [...recovered.messages.values()].sort((a, b) => a.head.arrived - b.head.arrived);
   for (const stored of oldestFirst) entries.restore(stored);
+  await options.drop?.forget((id) => entries.has(id));
   for (const entry of [...entries.all()]) {
     if (entry.tasks.length === 0) settle.finish(entry);
     else submitAll(entry);
@@ -83,6 +87,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     segments: recovered.segments.length,
     ms: Math.round(clock.monotonic() - begun),
   });
+  options.drop?.start(intake);
   return {
     intake,
     control: controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
@@ -92,6 +97,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
     async stop(ms) {
       intake.stop();
+      await options.drop?.stop();
       await dispatch.stop(pause(clock, ms));
       await journal.close();
     },
