@@ -147,8 +147,9 @@ export const limits = {
     /** Bytes that one connection may bring in a turn of the event loop; the others have theirs before it may go on. */
     turn: 64 * KiB,
   },
-  /** Buffers that the network filled: collected after so many bytes of new ones, and all when so many bytes of them stayed. */
-  garbage: { young: 2 * MiB, old: 6 * MiB },
+  /** Where strangers make us fill buffers: the young are collected after so many bytes of new ones, everything when so many bytes more than
+   * before are in use; how often that is looked at, ms. */
+  garbage: { young: 2 * MiB, old: 5 * MiB, look: 50 },
   tls: {
     handshake: 30 * second,
     /** Certificates and keys together, PEM; with the rest of the configuration they fit into one frame (talk.frame). */

@@ -8,6 +8,7 @@ import { messageOf } from "#base/problem.ts";
 import { readJson, type Shape } from "#base/shape.ts";
 import { type SlicedRole, type SliceOf, slices } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
+import { settleDown } from "#sys/garbage.ts";
 import { Link } from "#talk/frame.ts";
 import { CONFIGURE, type Configure, configureShape, HEALTH_FD, READY, REFUSED, STOP } from "#talk/health.ts";
 import { Reporter } from "#talk/report.ts";
@@ -39,6 +40,9 @@ export type Start<R extends SlicedRole> = (context: RoleContext<R>) => Promise<R
 
 /** A stop that takes longer is cut short; the spool does not mind. */
 const STOP_DEADLINE = 10_000;
+
+/** When a role that has started has done what comes first, ms. */
+const SETTLED = 500;
 
 /** ".ts" in a checkout, ".js" where the types are stripped already (cli/code.ts). */
 const EXTENSION = path.extname(import.meta.filename);
@@ -83,6 +87,7 @@ class Booted {
       } else {
         const room = (await import(`./${this.#role}/main${EXTENSION}`)) as { start: Start<SlicedRole> };
         this.#running = await room.start(this.#context(configure, slice));
+        setTimeout(settleDown, SETTLED).unref();
       }
       this.#link.send(READY, 0);
     } catch (thrown) {

@@ -233,6 +233,16 @@ export const realDisk: Disk = {
   },
 };
 
+/** As `realDisk` for roles under --permission, in which Node has no fsync (docs/decisions/0004): directories are made without. For what may be
+ * lost with the power. */
+export const looseDisk: Disk = {
+  ...realDisk,
+  makeDirectory: (directory, mode) =>
+    call(`make ${directory}`, (done) =>
+      fs.mkdir(directory, { mode, recursive: true }, (error) => done(error, undefined)),
+    ),
+};
+
 /** Replaces a file as a whole; the new one survives a crash when it resolves, and until then the old one does. */
 export async function replaceSynced(
   disk: Disk,

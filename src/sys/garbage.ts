@@ -5,7 +5,7 @@ import v8 from "node:v8";
 import vm from "node:vm";
 import { limits } from "#base/limits.ts";
 
-type Collect = (options: { readonly type: "minor" | "major" }) => void;
+type Collect = (options: { readonly type: "minor" | "major"; readonly flavor?: "last-resort" }) => void;
 
 /** Given by V8 to a context made while the flag is set; a collector for the whole process. */
 function collector(): Collect {
@@ -15,25 +15,37 @@ function collector(): Collect {
   return collect;
 }
 
-const { young, old } = limits.garbage;
+const { young, old, look } = limits.garbage;
 
 let collect: Collect | undefined;
 let sinceYoung = 0;
-let afterOld = Number.POSITIVE_INFINITY;
+/** What was in use after the last collection of everything, or less since. */
+let least = Number.POSITIVE_INFINITY;
+let looked = 0;
 
-/** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for all when
- * what survived that has grown. */
+/** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for everything when
+ * what is in use has grown; small commands leave many small objects that outlive their youth. */
 export function received(bytes: number): void {
   sinceYoung += bytes;
-  if (sinceYoung < young) return;
-  sinceYoung = 0;
+  const now = performance.now();
+  if (sinceYoung < young && now - looked < look) return;
+  looked = now;
   collect ??= collector();
-  collect({ type: "minor" });
+  if (sinceYoung >= young) {
+    sinceYoung = 0;
+    collect({ type: "minor" });
+  }
   const held = inUse();
-  afterOld = Math.min(afterOld, held);
-  if (held - afterOld < old) return;
+  least = Math.min(least, held);
+  if (held - least < old) return;
   collect({ type: "major" });
-  afterOld = inUse();
+  least = inUse();
+}
+
+/** Gives back what loading code has left behind: V8 would keep it until it needs the room, in every process. Some 20 ms. */
+export function settleDown(): void {
+  collect ??= collector();
+  collect({ type: "major", flavor: "last-resort" });
 }
 
 /** Bytes of objects and their buffers. */

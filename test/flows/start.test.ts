@@ -75,25 +75,34 @@ test("code that a power cut has torn is made anew", async (context) => {
   }
 });
 
-/** The memory of a server that has nothing to do, in MB. */
-function footprint(context: TestContext, world: World): number {
-  const ran = spawnSync(process.execPath, [path.join(root, "bench/footprint.ts"), world.dir], {
-    encoding: "utf8",
+test("the idle server takes less than 200 MB", async (context) => {
+  const world = await World.start(context);
+  // every process has given back what loading took
+  const footprint = () => {
+    const ran = spawnSync(process.execPath, [path.join(root, "bench/footprint.ts"), world.dir], {
+      encoding: "utf8",
+    });
+    return { text: ran.stdout + ran.stderr, sum: Number(/^sum +([\d.]+) MB PSS$/m.exec(ran.stdout)?.[1]) };
+  };
+  await eventually(() => footprint().sum < 200, 20_000).catch(() => {
+    // told below, with the figures
   });
-  context.diagnostic(ran.stdout + ran.stderr);
-  return Number(/^sum +([\d.]+) MB PSS$/m.exec(ran.stdout)?.[1]);
-}
+  const { text, sum } = footprint();
+  context.diagnostic(text);
+  assert.ok(sum > 50 && sum < 200 && world.pid("tlspolicy") > 0, text);
+});
 
-test("the idle server takes less than 200 MB, and 20 more with the role that knows other domains' policies", async (context) => {
+test("a fresh server starts without a word of trouble", async (context) => {
+  const world = await World.start(context);
+  assert.doesNotMatch(world.said, /does not start/);
+});
+
+test("who does not ask for other domains' policies has no role for them", async (context) => {
   const off = (toml: string) => toml.replace(/^mta_sts = .*$/m, 'mta_sts = "off"');
-  const without = await World.start(context, off);
-  assert.equal(without.pid("tlspolicy"), 0);
-  const small = footprint(context, without);
-  assert.ok(small > 50 && small < 200, String(small));
-  const config = path.join(without.dir, "kenro.toml");
+  const world = await World.start(context, off);
+  assert.equal(world.pid("tlspolicy"), 0);
+  const config = path.join(world.dir, "kenro.toml");
   fs.writeFileSync(config, fs.readFileSync(config, "utf8").replace('mta_sts = "off"', 'mta_sts = "on"'));
-  without.kenro(["reload"]);
-  assert.ok(without.pid("tlspolicy") > 0);
-  const whole = footprint(context, without);
-  assert.ok(whole > small && whole < 220, String(whole));
+  world.kenro(["reload"]);
+  assert.ok(world.pid("tlspolicy") > 0);
 });

@@ -113,23 +113,26 @@ export class World {
     return this.base + standard;
   }
 
+  /** What the server has printed since it was started. */
+  said = "";
+
   up(): Promise<void> {
     const server = spawn(this.#executable, ["start", "--dir", this.dir], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#server = server;
+    this.said = "";
     return new Promise((resolve, reject) => {
-      let said = "";
-      const timer = setTimeout(() => reject(new Error(`not ready: ${said}`)), 60_000);
+      const timer = setTimeout(() => reject(new Error(`not ready: ${this.said}`)), 60_000);
       const hear = (text: string) => {
-        said += text;
-        if (!/^ready$/m.test(said)) return;
+        this.said += text;
+        if (!/^ready$/m.test(this.said)) return;
         clearTimeout(timer);
         resolve();
       };
       server.stdout.on("data", (chunk) => hear(String(chunk)));
       server.stderr.on("data", (chunk) => hear(String(chunk)));
-      server.on("exit", (status) => reject(new Error(`ended with ${status}: ${said}`)));
+      server.on("exit", (status) => reject(new Error(`ended with ${status}: ${this.said}`)));
     });
   }
 

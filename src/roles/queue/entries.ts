@@ -129,13 +129,16 @@ interface TaskOptions {
   readonly due: (index: number) => number;
 }
 
+/** What waits in a message with one recipient; shared, and never changed. */
+const ONLY = [0];
+
 /** The waiting recipients by domain, at most a hundred in a task; one where each has a sender of its own. */
 function tasksOf(entry: Entry, { again, due }: TaskOptions): readonly Task[] {
   const [only] = entry.recipients;
   const byDomain = new Map<string, number[]>();
   if (only && entry.recipients.length === 1) {
     // nearly all mail
-    if (only.state === "waiting") byDomain.set(splitAddress(only.address).domain, [0]);
+    if (only.state === "waiting") byDomain.set(splitAddress(only.address).domain, ONLY);
   } else {
     entry.recipients.forEach((recipient, index) => {
       if (recipient.state !== "waiting") return;
@@ -149,7 +152,7 @@ function tasksOf(entry: Entry, { again, due }: TaskOptions): readonly Task[] {
   const most = isVerp(entry.envelope.sender) ? 1 : limits.queue.deliveryRecipients;
   for (const [domain, indexes] of byDomain) {
     for (let at = 0; at < indexes.length; at += most) {
-      const waiting = indexes.slice(at, at + most);
+      const waiting = indexes.length <= most ? indexes : indexes.slice(at, at + most);
       const first = waiting.reduce((least, index) => Math.min(least, due(index)), Number.MAX_SAFE_INTEGER);
       tasks.push({ entry, domain, waiting, due: first, again, flying: false, losses: 0 });
     }

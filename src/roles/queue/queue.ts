@@ -5,6 +5,7 @@ import { pause } from "#base/clock.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import { openSpool, type Spool, type SpoolEvents } from "#store/spool/spool.ts";
+import type { Stored } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Handled } from "#talk/answerer.ts";
 import type { Caller } from "#talk/caller.ts";
@@ -75,15 +76,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     for (const task of entry.tasks) dispatch.submit(task);
   };
   const intake = openIntake({ ...common, room, prefix, taken: submitAll });
-  const oldestFirst = [...recovered.messages.values()].sort((a, b) => a.head.arrived - b.head.arrived);
-  for (const stored of oldestFirst) entries.restore(stored);
+  const found = recovered.messages.size;
+  restoreAll(entries, recovered.messages);
   await options.drop?.forget((id) => entries.has(id));
   for (const entry of [...entries.all()]) {
     if (entry.tasks.length === 0) settle.finish(entry);
     else submitAll(entry);
   }
   log.event("queue_recovered", {
-    messages: recovered.messages.size,
+    messages: found,
     segments: recovered.segments.length,
     ms: Math.round(clock.monotonic() - begun),
   });
@@ -102,6 +103,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await journal.close();
     },
   };
+}
+
+/** Takes over what recovery found, the oldest first; nothing is kept twice, because there may be very much. */
+function restoreAll(entries: Entries, messages: Map<string, Stored>): void {
+  const oldestLast = [...messages.values()].sort((a, b) => a.head.arrived - b.head.arrived).reverse();
+  messages.clear();
+  for (let stored = oldestLast.pop(); stored; stored = oldestLast.pop()) entries.restore(stored);
 }
 
 /** The spool, with its events in the log and its old segments compacted one at a time. */

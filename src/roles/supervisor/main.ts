@@ -12,6 +12,7 @@ import type { Config } from "#config/schema.ts";
 import type { SlicedRole } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
 import { outputOf } from "#sys/child.ts";
+import { settleDown } from "#sys/garbage.ts";
 import { tryLock } from "#sys/lock.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
 import * as control from "#talk/control.ts";
@@ -221,6 +222,7 @@ class Server {
     if (!this.#saidReady && all.length >= wanted.length && all.every((each) => each.up)) {
       this.#saidReady = true;
       this.#hooks.ready();
+      settleDown();
     }
   }
 

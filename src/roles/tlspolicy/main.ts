@@ -7,7 +7,7 @@ import { messageOf, Trouble } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { PolicyFiles } from "#store/policies.ts";
 import { TlsResults } from "#store/tlsresults.ts";
-import { realDisk } from "#sys/disk.ts";
+import { looseDisk } from "#sys/disk.ts";
 import type { HttpsRequest, HttpsResponse } from "#sys/https.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
@@ -31,7 +31,7 @@ async function request(wanted: HttpsRequest): Promise<HttpsResponse> {
 
 export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, socketOf }) => {
   const injector = new Injector(socketOf("queue"), clock);
-  const results = await TlsResults.open(realDisk, RESULTS);
+  const results = await TlsResults.open(looseDisk, RESULTS);
   const reportsOf = (now: SliceOf<"tlspolicy">): ReportOptions => ({
     clock,
     log,
@@ -44,7 +44,7 @@ export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, so
     authorities: now.authorities,
   });
   const reports = new Reports(reportsOf(slice));
-  const files = await PolicyFiles.open(realDisk, POLICIES);
+  const files = await PolicyFiles.open(looseDisk, POLICIES);
   const optionsOf = (now: SliceOf<"tlspolicy">): StsOptions => ({
     clock,
     log,

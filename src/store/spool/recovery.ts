@@ -15,8 +15,8 @@ export interface FoundSegment {
 }
 
 export interface Recovered {
-  /** In no particular order. */
-  readonly messages: ReadonlyMap<string, Stored>;
+  /** In no particular order. Whoever takes a message over may delete it here, so that it is not twice in memory. */
+  readonly messages: Map<string, Stored>;
   /** In the order of their generations. */
   readonly segments: readonly FoundSegment[];
   /** The greatest number of a segment file, readable or not; -1 when there is none. */
@@ -57,7 +57,7 @@ class Reader implements Recovered {
     this.#journal = path.join(spool.directory, "journal");
   }
 
-  get messages(): ReadonlyMap<string, Stored> {
+  get messages(): Map<string, Stored> {
     return this.#replay.messages;
   }
 

@@ -1,5 +1,6 @@
 // Replay: what the records of a journal say, one after the other, about which messages live and how far they are (docs/queue.md R1).
 
+import { Pool } from "#base/pool.ts";
 import { filePlace, type Place } from "./place.ts";
 import { END, type Life, MESSAGE, messageParts, PROGRESS, RECORD_HEADER } from "./record.ts";
 import { type Head, parseHead, parseProgress, type Stored } from "./state.ts";
@@ -16,7 +17,14 @@ export function prefixOf(id: string): number {
   return Number.isSafeInteger(number) ? number : 0;
 }
 
+/** Senders and the texts of statuses that many messages have in common. */
+const SHARED = 10_000;
+
+/** Most messages in a journal have no progress until they end. */
+const NONE: Stored["progress"] = new Map();
+
 export class Replay {
+  readonly #shared = new Pool(SHARED);
   /** In no particular order. */
   readonly messages = new Map<string, Stored>();
   /** The greatest prefix of an id in any record. */
@@ -50,7 +58,7 @@ export class Replay {
       kept: { place, segment: segment.number, length: bytes.length },
       warned: known?.warned ?? false,
       held: known?.held ?? false,
-      progress: known?.progress ?? new Map(),
+      progress: known?.progress ?? NONE,
     });
     this.lastPrefix = Math.max(this.lastPrefix, prefixOf(id));
     if (ends !== undefined) this.messages.delete(ends);
@@ -66,7 +74,16 @@ export class Replay {
     if (!message) return true;
     message.warned ||= note.value.warned;
     message.held = note.value.held ?? message.held;
-    for (const each of note.value.recipients) message.progress.set(each.index, each);
+    if (note.value.recipients.length === 0) return true;
+    const progress = message.progress === NONE ? new Map() : message.progress;
+    for (const each of note.value.recipients) {
+      progress.set(each.index, {
+        ...each,
+        code: this.#shared.share(each.code),
+        text: this.#shared.share(each.text),
+      });
+    }
+    message.progress = progress;
     return true;
   }
 }

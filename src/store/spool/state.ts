@@ -67,7 +67,7 @@ export interface Stored {
   warned: boolean;
   held: boolean;
   /** By index; those that are missing are as on the first day. */
-  readonly progress: Map<number, Progress>;
+  progress: Map<number, Progress>;
 }
 
 const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
