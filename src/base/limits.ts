@@ -285,8 +285,6 @@ export const limits = {
     problems: 100,
     /** A change of the file this short before it was read may have left its time stamp as it was: it is read once more. */
     settle: 2 * second,
-    /** Sessions that begin within this time look at the files once. */
-    glance: 30,
     /** GREETDELAY; RFC 5321 §4.5.3.2.1: clients wait 5 minutes for the greeting. */
     greetDelay: 5 * minute,
   },

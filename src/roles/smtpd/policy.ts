@@ -9,7 +9,6 @@ import { Judge, type JudgeOptions, judgingBy } from "#policy/judge.ts";
 import { openSiteRules, type SiteRules } from "#policy/site/rules.ts";
 import { listingsBy, openWorld } from "#policy/world.ts";
 import { ownAddresses } from "#sys/addresses.ts";
-import type { Disk } from "#sys/disk.ts";
 import { glancing } from "#sys/glance.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
@@ -21,7 +20,7 @@ import { Remembered } from "#talk/remembered.ts";
 /** Below the data directory. */
 const RULES = "rules";
 
-const diskFor = (clock: Clock): Disk => glancing(quickDisk, clock, limits.rules.glance);
+const disk = glancing(quickDisk);
 
 export interface PolicyOptions {
   readonly clock: Clock;
@@ -36,7 +35,7 @@ export function siteRules(clock: Clock, log: Logger): SiteRules {
   const { time, memory } = limits.site;
   const workshop = new Workshop({ clock, time, memory });
   const trouble = (text: string) => log.event("trouble", { text });
-  return openSiteRules({ clock, disk: diskFor(clock), directory: RULES, workshop, trouble });
+  return openSiteRules({ clock, disk, directory: RULES, workshop, trouble });
 }
 
 /** Makes a judge for each client of a listener, as the slice says. */
@@ -56,7 +55,7 @@ export function judgesBy(
   });
   const world = openWorld({
     clock,
-    disk: diskFor(clock),
+    disk,
     directory: RULES,
     resolver,
     memory,
