@@ -108,6 +108,8 @@ async function open(directory: string): Promise<void> {
       localConcurrency: 10,
       remoteConcurrency: 20,
       freeSpace: 0,
+      dropDomain: "here.test",
+      dropSize: 1_000_000,
     }),
     local: nowhere(),
     remote: nowhere(),

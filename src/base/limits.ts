@@ -211,6 +211,19 @@ export const limits = {
     bounceCopy: 48 * KiB,
     bounceHeader: 16 * KiB,
   },
+  drop: {
+    /** The envelope of a message that a user of the machine has dropped, and its recipients. */
+    head: 1 * MiB,
+    recipients: 10_000,
+    /** Looked into this often even when nothing seems to change. */
+    poll: 30 * second,
+    /** Messages taken at a time. */
+    together: 16,
+    /** Drafts older than this belong to programs that died. */
+    draft: 1 * day,
+    /** Files that were no messages and are kept. */
+    aside: 100,
+  },
   dns: {
     timeout: 5 * second,
     attempts: 3,

@@ -8,6 +8,7 @@ import { dataDirectory, namedDirectory } from "./directory.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
+import { isSendmail } from "./sendmail/names.ts";
 
 const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -229,6 +230,10 @@ function command(row: Row, name: string, done: (code: ExitCode) => void): Comman
 function program(done: (code: ExitCode) => void): Command {
   const top = new Command("kenro").description("A complete mail server");
   top.version(version, "-V, --version", "print the version");
+  top.addHelpText(
+    "after",
+    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md)",
+  );
   const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
     const words = row.usage.split(" ").filter((word) => !/^[<[]/.test(word));
@@ -289,6 +294,12 @@ async function main(): Promise<void> {
     // whoever read our output has seen enough (`kenro log | head`)
     if (error.code === "EPIPE") process.exit(0);
   });
+  const [, , first, ...words] = process.argv;
+  if (isSendmail(first)) {
+    // its options are those of all sendmails, and it ends as they do
+    const { sendmail } = await import("./commands/sendmail.ts");
+    return leave(await sendmail(first, words));
+  }
   let code: ExitCode = 0;
   try {
     await program((ended) => {
@@ -297,6 +308,11 @@ async function main(): Promise<void> {
   } catch (thrown) {
     code = explain(thrown);
   }
+  return leave(code);
+}
+
+/** Ends when everything is printed. */
+async function leave(code: number): Promise<void> {
   await Promise.all([printed(process.stdout), printed(process.stderr)]);
   process.exit(code);
 }

@@ -57,7 +57,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue, remote }) => ({
+  queue: ({ log, hostname, queue, remote, drop, smtp }) => ({
     log: log.level,
     reporter: remote.tls_reports,
     hostname,
@@ -65,6 +65,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     localConcurrency: queue.local_concurrency,
     remoteConcurrency: queue.remote_concurrency,
     freeSpace: queue.free_space,
+    dropDomain: drop.domain === "" ? hostname : drop.domain,
+    dropSize: smtp.max_size,
   }),
   local: ({ log, hostname, policy }) => ({
     log: log.level,

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
+import { dropSection } from "./drop.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import {
   count,
@@ -247,6 +248,7 @@ export const sections = {
       },
     },
   },
+  drop: dropSection,
   remote: {
     meaning: "Sending to other servers.",
     settings: {

@@ -169,6 +169,10 @@ export const queueSlice = record({
   remoteConcurrency: integer(1),
   /** Bytes that stay free on the disk. */
   freeSpace: integer(0),
+  /** Completes the addresses of messages that are dropped. */
+  dropDomain: text(255),
+  /** Bytes of one of them. */
+  dropSize: integer(1),
 });
 
 export const localSlice = record({

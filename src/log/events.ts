@@ -61,6 +61,15 @@ export const events = {
   // queue
   queue_new: { level: "info", meaning: "a message is in the queue: id, sender, recipients, size" },
   queue_refused: { level: "warn", meaning: "a message could not be taken: id, reason" },
+  queue_dropped: {
+    level: "info",
+    meaning: "a message of a user of this machine was taken from the drop directory: id, uid, file",
+  },
+  queue_drop_aside: {
+    level: "warn",
+    meaning:
+      "something in the drop directory is no message: file, uid, text, and what was done (moved, removed, left)",
+  },
   queue_delivery: { level: "info", meaning: "an attempt ended: id, to, outcome, status, text, attempts" },
   queue_bounce: { level: "info", meaning: "a bounce was queued: id of the message, bounce (its id), to" },
   queue_discard: { level: "warn", meaning: "a bounce that bounced twice was thrown away" },

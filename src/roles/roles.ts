@@ -150,7 +150,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     groups: ["spool"],
     network: "none",
     reads: [],
-    writes: ["spool"],
+    writes: ["spool", "drop", "drop/new", "drop/aside"],
     answers: ["smtpd", "tlspolicy", "control"],
     processes: undefined,
     syncs: true,

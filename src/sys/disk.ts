@@ -150,6 +150,9 @@ class RealFile implements DiskFile {
   }
 }
 
+/** A descriptor that is open already. */
+export const fileOn = (fd: number, filePath: string): DiskFile => new RealFile(fd, filePath);
+
 /** The chunks without their first `bytes` bytes. */
 export function skip(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
   let left = bytes;

@@ -35,6 +35,8 @@ export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
       localConcurrency: 3,
       remoteConcurrency: 3,
       freeSpace: 0,
+      dropDomain: "here.test",
+      dropSize: 1_000_000,
     }),
     local: delivering,
     remote: delivering,

@@ -23,6 +23,8 @@ const slice = {
   localConcurrency: 5,
   remoteConcurrency: 5,
   freeSpace: 0,
+  dropDomain: "here.test",
+  dropSize: 1_000_000,
 } as const;
 
 interface Letter {

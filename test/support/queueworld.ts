@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { type Clock, systemClock } from "#base/clock.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { Logger } from "#log/logger.ts";
-import { openQueue, type Queue } from "#roles/queue/queue.ts";
+import { openQueue, type Queue, type QueueOptions } from "#roles/queue/queue.ts";
 import { openBody } from "#store/spool/source.ts";
 import type { Disk } from "#sys/disk.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
@@ -53,6 +53,8 @@ export class QueueWorld {
     localConcurrency: 20,
     remoteConcurrency: 20,
     freeSpace: 0,
+    dropDomain: "here.test",
+    dropSize: 1_000_000,
   };
   readonly #context: TestContext;
   readonly #callers: { readonly name: string; readonly caller: Caller }[] = [];
@@ -87,7 +89,7 @@ export class QueueWorld {
   }
 
   /** A queue on the spool; call again for the one after a restart. */
-  async open(): Promise<Queue> {
+  async open(more: Partial<QueueOptions> = {}): Promise<Queue> {
     const call = (name: string) => {
       const caller = new Caller({ path: this.path(name), clock: this.clock });
       this.#callers.push({ name, caller });
@@ -110,6 +112,7 @@ export class QueueWorld {
       auth: call("auth"),
       random: () => 0,
       segmentSize: 512 * 1024,
+      ...more,
     });
   }
 

@@ -110,7 +110,10 @@ export function makeServer({ directory, hostname, domains, portBase }: NewServer
     process.chdir(directory);
     makeCertificate(hostname, domains);
     const draft = `${CONFIG_FILE}.new`;
-    fs.writeFileSync(draft, formatConfig(choices(hostname, portBase)), { mode: 0o600, flush: true });
+    fs.writeFileSync(draft, formatConfig(choices({ hostname, domains, portBase })), {
+      mode: 0o600,
+      flush: true,
+    });
     makeDirectories(ownersFrom(sections.users.settings.base.standard, process.getuid?.() === 0));
     // a link, because it does not replace one that somebody else has made meanwhile
     fs.linkSync(draft, CONFIG_FILE);
@@ -131,13 +134,14 @@ const alreadyThere = (file: string): Refusal =>
     `There is a server already: "${file}" exists; give another --dir, or start it with: kenro start --dir ${path.dirname(file)}`,
   );
 
-function choices(hostname: string, portBase: number | undefined): Choices {
-  if (portBase === undefined) return { hostname, ...(hasIpv6() ? {} : onlyIpv4()) };
+function choices({ hostname, domains, portBase }: Omit<NewServer, "directory">): Choices {
+  const names = { hostname, ...(domains[0] === undefined ? {} : { "drop.domain": domains[0] }) };
+  if (portBase === undefined) return { ...names, ...(hasIpv6() ? {} : onlyIpv4()) };
   const listeners = Object.entries(standardPorts).map(([name, port]) => [
     `listen.${name}`,
     [`127.0.0.1:${portBase + port}`],
   ]);
-  return { hostname, ...Object.fromEntries(listeners) };
+  return { ...names, ...Object.fromEntries(listeners) };
 }
 
 /** Where the kernel has no IPv6 (many containers), listening on [::] would keep the server from starting. */

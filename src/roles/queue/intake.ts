@@ -27,6 +27,8 @@ export interface IntakeOptions {
 }
 
 export interface QueueIntake extends Intake {
+  /** As `begin`, for a file of the drop directory: no delivery begins before `gone`, which must not reject, has told that the file is (docs/drop.md D3). */
+  beginDropped(head: InjectHead, gone: () => Promise<boolean>): Draft | InjectResult;
   /** Refuses everything from now on. */
   stop(): void;
 }
@@ -54,17 +56,17 @@ export function openIntake(options: IntakeOptions): QueueIntake {
   const memory: DraftMemory = { held: 0 };
   const drafts = new Set<string>();
   let stopped = false;
+  const begin = (head: InjectHead, gone?: () => Promise<boolean>) => {
+    const refused = stopped ? refusal("later", "The server is stopping") : refuseHead(head, options, drafts);
+    if (!refused) return new QueueDraft(head, options, { memory, drafts, gone });
+    options.log.event("queue_refused", { id: head.id, reason: "text" in refused ? refused.text : "" });
+    return refused;
+  };
   return {
     prefix: options.prefix,
     trouble: (message) => options.log.event("peer_garbage", { text: message }),
-    begin: (head) => {
-      const refused = stopped
-        ? refusal("later", "The server is stopping")
-        : refuseHead(head, options, drafts);
-      if (!refused) return new QueueDraft(head, options, { memory, drafts });
-      options.log.event("queue_refused", { id: head.id, reason: "text" in refused ? refused.text : "" });
-      return refused;
-    },
+    begin: (head) => begin(head),
+    beginDropped: begin,
     stop: () => {
       stopped = true;
     },
@@ -92,6 +94,8 @@ interface Shared {
   readonly memory: DraftMemory;
   /** Ids of drafts: their bodies may have files already. */
   readonly drafts: Set<string>;
+  /** Waits until nobody will find the message a second time; false: it must not be tried in this life. */
+  readonly gone?: (() => Promise<boolean>) | undefined;
 }
 
 class QueueDraft implements Draft {
@@ -99,11 +103,13 @@ class QueueDraft implements Draft {
   readonly #options: IntakeOptions;
   readonly #body: BodyDraft;
   readonly #drafts: Set<string>;
+  readonly #gone: Shared["gone"];
 
-  constructor(head: InjectHead, options: IntakeOptions, { memory, drafts }: Shared) {
+  constructor(head: InjectHead, options: IntakeOptions, { memory, drafts, gone }: Shared) {
     this.#head = head;
     this.#options = options;
     this.#drafts = drafts;
+    this.#gone = gone;
     this.#body = new BodyDraft({ disk: options.disk, directory: options.spool }, head.id, memory);
     drafts.add(head.id);
   }
@@ -139,7 +145,7 @@ class QueueDraft implements Draft {
         size,
         rejected: rejected || undefined,
       });
-      taken(entry);
+      if (this.#gone === undefined || (await this.#gone())) taken(entry);
       return { kind: "queued", id };
     } catch (thrown) {
       const trouble = Trouble.from("keep message", thrown);

@@ -2,13 +2,14 @@
 
 import { pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { Trouble } from "#base/problem.ts";
+import { messageOf, Trouble } from "#base/problem.ts";
 import { realDisk } from "#sys/disk.ts";
 import { type Lock, tryLock } from "#sys/lock.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerInjections } from "#talk/inject.ts";
 import type { RoleContext, Start } from "../boot.ts";
+import { Drop } from "./drop.ts";
 import { openQueue } from "./queue.ts";
 import { onlyReports } from "./reports.ts";
 
@@ -26,14 +27,10 @@ export const start: Start<"queue"> = async (context) => {
   const lock = await takeLock(context);
   const call = (role: "local" | "remote" | "auth") => new Caller({ path: context.socketOf(role), clock });
   const callers = { local: call("local"), remote: call("remote"), auth: call("auth") };
-  const queue = await openQueue({
-    clock,
-    disk: realDisk,
-    directory: SPOOL,
-    log,
-    slice: () => slice,
-    ...callers,
-  });
+  const common = { clock, disk: realDisk, log, slice: () => slice };
+  const drop = new Drop(common);
+  await drop.publish();
+  const queue = await openQueue({ ...common, directory: SPOOL, drop, ...callers });
   const injections = await answerInjections(context.answers("smtpd"), queue.intake);
   const reports = await answerInjections(
     context.answers("tlspolicy"),
@@ -45,6 +42,9 @@ export const start: Start<"queue"> = async (context) => {
   return {
     reload: (next) => {
       slice = next;
+      drop.publish().catch((thrown: unknown) => {
+        log.event("trouble", { text: `Cannot write drop/settings: ${messageOf(thrown)}` });
+      });
     },
     async stop() {
       injections.close();

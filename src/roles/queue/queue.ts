@@ -12,6 +12,7 @@ import type { Caller } from "#talk/caller.ts";
 import { compact } from "./compact.ts";
 import { controlVerbs } from "./control.ts";
 import { Dispatch } from "./dispatch.ts";
+import type { Drop } from "./drop.ts";
 import { Entries, type Entry } from "./entries.ts";
 import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
 import { Orders } from "./orders.ts";
@@ -31,6 +32,8 @@ export interface QueueOptions {
   readonly auth: Caller;
   readonly random?: () => number;
   readonly segmentSize?: number;
+  /** Where users of the machine leave mail, if they do. */
+  readonly drop?: Drop;
 }
 
 export interface Queue {
@@ -75,6 +78,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const intake = openIntake({ ...common, room, prefix, taken: submitAll });
   const found = recovered.messages.size;
   restoreAll(entries, recovered.messages);
+  await options.drop?.forget((id) => entries.has(id));
   for (const entry of [...entries.all()]) {
     if (entry.tasks.length === 0) settle.finish(entry);
     else submitAll(entry);
@@ -84,6 +88,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     segments: recovered.segments.length,
     ms: Math.round(clock.monotonic() - begun),
   });
+  options.drop?.start(intake);
   return {
     intake,
     control: controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
@@ -93,6 +98,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
     async stop(ms) {
       intake.stop();
+      await options.drop?.stop();
       await dispatch.stop(pause(clock, ms));
       await journal.close();
     },

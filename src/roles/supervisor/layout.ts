@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { SlicedRole } from "#config/slice.ts";
+import { drop } from "#store/drop/places.ts";
 import { type Group, numbered, roleNames, roles, type User } from "../roles.ts";
 
 export interface Owner {
@@ -27,6 +28,9 @@ export function ownersFrom(base: number, root: boolean): Owners {
     group: (name) => number(numbered.indexOf(name)),
   };
 }
+
+/** Directories of roles that are open to all users of the machine (docs/drop.md). */
+const open: Readonly<Record<string, number>> = { [drop.directory]: 0o755, [drop.fresh]: 0o3777 };
 
 /** Who may only pass through these on the way to their own. */
 const PASS = 0o711;
@@ -53,7 +57,8 @@ export function makeDirectories(owners: Owners): void {
       const shared = sharedGroup(role, written);
       const gid = shared === undefined ? owner?.gid : owners.group(shared);
       // set-group-id: files made there belong to the group that may read them
-      directory(written, shared ? 0o2750 : 0o700, owner && { uid: owner.uid, gid: gid ?? owner.gid });
+      const mode = open[written] ?? (shared ? 0o2750 : 0o700);
+      directory(written, mode, owner && { uid: owner.uid, gid: gid ?? owner.gid });
     }
   }
 }

@@ -57,3 +57,15 @@ export function formatReceived(received: Received): string {
   ];
   return `${lines.join("\r\n\t")};\r\n\t${formatDate(time)}\r\n`;
 }
+
+/** The field for a message that a user of this machine has written, with its CR LF; it came over no network, so it has no from (RFC 5321 §4.4). */
+export function formatReceivedHere(message: {
+  readonly hostname: string;
+  readonly uid: number;
+  readonly id: string;
+  /** ms since 1970 */
+  readonly time: number;
+}): string {
+  const { hostname, uid, id, time } = message;
+  return `Received: by ${hostname} (from userid ${uid})\r\n\tid ${id};\r\n\t${formatDate(time)}\r\n`;
+}

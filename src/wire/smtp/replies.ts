@@ -39,6 +39,8 @@ export const replies = {
   ok: reply(250, "2.0.0", "Ok"),
   senderOk: reply(250, "2.1.0", "Sender ok"),
   recipientOk: reply(250, "2.1.5", "Recipient ok"),
+  /** sendmail -bs: it is durable, and gets its id later. */
+  taken: reply(250, "2.0.0", "Taken"),
   reset: reply(250, "2.0.0", "Flushed"),
   /** RFC 5321 §3.5.3: we neither confirm nor deny. */
   cannotVerify: reply(252, "2.5.0", "Cannot verify, but will take mail for it at RCPT if it exists"),
