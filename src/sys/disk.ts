@@ -278,15 +278,20 @@ export async function readWhole(disk: Disk, filePath: string, most: number): Pro
   const file = await disk.openRead(filePath);
   if (!file) return undefined;
   try {
-    const bytes = Buffer.allocUnsafe(Math.min(await file.size(), most));
-    let at = 0;
-    while (at < bytes.length) {
-      const got = await file.read(bytes, at, bytes.length - at, at);
-      if (got === 0) break;
-      at += got;
-    }
-    return bytes.subarray(0, at);
+    return await readSome(file, Math.min(await file.size(), most), 0);
   } finally {
     await file.close();
   }
+}
+
+/** `size` bytes from the place `at` on, or as many as there are. */
+export async function readSome(file: DiskFile, size: number, at: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const got = await file.read(bytes, length, size - length, at + length);
+    if (got === 0) break;
+    length += got;
+  }
+  return bytes.subarray(0, length);
 }

@@ -18,7 +18,7 @@ import {
   parseLengths,
 } from "#store/drop/file.ts";
 import { drop } from "#store/drop/places.ts";
-import { type Disk, type DiskFile, replaceSynced } from "#sys/disk.ts";
+import { type Disk, type DiskFile, readSome, replaceSynced } from "#sys/disk.ts";
 import { type Flaw, openStrange, type Strange, showToAll } from "#sys/strange.ts";
 import { watchDirectories } from "#sys/watch.ts";
 import type { InjectHead } from "#talk/inject.ts";
@@ -256,12 +256,7 @@ async function* bodyOf(file: DiskFile, { start, head, body }: DropLengths): Asyn
 
 /** So many bytes; its owner may have cut the file short meanwhile. */
 async function part(file: DiskFile, from: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  while (at < length) {
-    const got = await file.read(bytes, at, length - at, from + at);
-    if (got === 0) throw new NoMessage("It became shorter");
-    at += got;
-  }
+  const bytes = await readSome(file, length, from);
+  if (bytes.length < length) throw new NoMessage("It became shorter");
   return bytes;
 }

@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import type { Folder, Message } from "#store/maildir/folder.ts";
-import type { DiskFile } from "#sys/disk.ts";
+import { type DiskFile, readSome } from "#sys/disk.ts";
 import { headerEnd } from "#wire/message/header.ts";
 import { ToWire, toWire } from "#wire/message/unix.ts";
 
@@ -10,17 +10,6 @@ import { ToWire, toWire } from "#wire/message/unix.ts";
 export const WHOLE = 64 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 const HEADER = 16 * 1024;
-
-async function readSome(file: DiskFile, size: number, at: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(size);
-  let length = 0;
-  while (length < size) {
-    const got = await file.read(bytes, length, size - length, at + length);
-    if (got === 0) break;
-    length += got;
-  }
-  return bytes.subarray(0, length);
-}
 
 async function withFile<T>(
   folder: Folder,
