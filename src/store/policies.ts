@@ -3,7 +3,7 @@
 
 import { limits } from "#base/limits.ts";
 import { integer, list, oneOf, readJson, record, type Shaped, text } from "#base/shape.ts";
-import { createAnew, type Disk, readWhole } from "#sys/disk.ts";
+import { type Disk, readWhole, replaceLoosely } from "#sys/disk.ts";
 
 const keptShape = record({
   /** Of the TXT record that it was fetched for. */
@@ -68,13 +68,7 @@ export class PolicyFiles {
     const file = `${this.#directory}/${domain}`;
     // no domain's name, so that what a crash leaves is removed
     const beside = `${this.#directory}/+${domain}`;
-    const open = await createAnew(this.#disk, beside, 0o600);
-    try {
-      await open.write([Buffer.from(JSON.stringify(policy))], 0);
-    } finally {
-      await open.close();
-    }
-    await this.#disk.rename(beside, file);
+    await replaceLoosely(this.#disk, file, beside, Buffer.from(JSON.stringify(policy)));
   }
 
   async remove(domain: string): Promise<void> {

@@ -3,7 +3,7 @@
 
 import { limits } from "#base/limits.ts";
 import { integer, list, oneOf, readJson, record, type Shape, type Shaped, text } from "#base/shape.ts";
-import { createAnew, type Disk, readWhole } from "#sys/disk.ts";
+import { type Disk, readWhole, replaceLoosely } from "#sys/disk.ts";
 import type { PolicyResults } from "#wire/message/tlsreport.ts";
 import {
   type FailureDetail,
@@ -102,14 +102,9 @@ export class TlsResults {
     for (const day of [...this.#changed]) {
       this.#changed.delete(day);
       const domains = [...(this.#days.get(day) ?? [])].map(([domain, results]) => ({ domain, results }));
-      const beside = `${this.#directory}/${day}+`;
-      const file = await createAnew(this.#disk, beside, 0o600);
-      try {
-        await file.write([Buffer.from(JSON.stringify(domains))], 0);
-      } finally {
-        await file.close();
-      }
-      await this.#disk.rename(beside, `${this.#directory}/${day}`);
+      const file = `${this.#directory}/${day}`;
+      // no day's name, so that what a crash leaves is removed
+      await replaceLoosely(this.#disk, file, `${file}+`, Buffer.from(JSON.stringify(domains)));
     }
   }
 

@@ -251,15 +251,35 @@ export async function replaceSynced(
   mode = 0o600,
 ): Promise<void> {
   const beside = `${filePath}.kenro`;
-  const file = await createAnew(disk, beside, mode);
+  await writeAnew(disk, beside, bytes, { mode, sync: true });
+  await disk.rename(beside, filePath);
+  await disk.syncDirectory(path.dirname(filePath));
+}
+
+/** As `replaceSynced`, by way of the file `beside`, but a power cut may take both: for what may be lost. */
+export async function replaceLoosely(
+  disk: Disk,
+  filePath: string,
+  beside: string,
+  bytes: Buffer,
+): Promise<void> {
+  await writeAnew(disk, beside, bytes, { mode: 0o600, sync: false });
+  await disk.rename(beside, filePath);
+}
+
+async function writeAnew(
+  disk: Disk,
+  filePath: string,
+  bytes: Buffer,
+  { mode, sync }: { readonly mode: number; readonly sync: boolean },
+): Promise<void> {
+  const file = await createAnew(disk, filePath, mode);
   try {
     await file.write([bytes], 0);
-    await file.sync();
+    if (sync) await file.sync();
   } finally {
     await file.close();
   }
-  await disk.rename(beside, filePath);
-  await disk.syncDirectory(path.dirname(filePath));
 }
 
 /** A new file; one of the same name that a crash left behind is removed first. */
