@@ -264,7 +264,7 @@ export const limits = {
     flush: 5 * minute,
     /** Reports go out within so long after midnight, each site at its own time. */
     spread: 4 * hour,
-    /** Addresses of one report. */
+    /** Places of each kind, addresses or URLs, that one report goes to. */
     recipients: 5,
     /** A report as a message. */
     message: 4 * MiB,

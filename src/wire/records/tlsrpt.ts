@@ -1,5 +1,7 @@
 // TLS-RPT (RFC 8460 §3): the record that says where a domain wants reports on TLS to its servers.
 
+import { limits } from "#base/limits.ts";
+
 export interface ReportTargets {
   /** Addresses. */
   readonly mailto: readonly string[];
@@ -8,9 +10,6 @@ export interface ReportTargets {
 
 /** Where the record of a domain is. */
 export const tlsrptName = (domain: string): string => `_smtp._tls.${domain}`;
-
-/** Reports go to so many places of each kind. */
-const MOST = 5;
 
 /** Where reports go; undefined when the records ask for none, or there is more than one (RFC 8460 §3). */
 export function reportTargets(records: readonly string[]): ReportTargets | undefined {
@@ -23,7 +22,8 @@ export function reportTargets(records: readonly string[]): ReportTargets | undef
     .filter((uri) => /^https:\/\//i.test(uri) && URL.canParse(uri))
     .map((uri) => new URL(uri));
   if (mailto.length + https.length === 0) return undefined;
-  return { mailto: mailto.slice(0, MOST), https: https.slice(0, MOST) };
+  const most = limits.tlsrpt.recipients;
+  return { mailto: mailto.slice(0, most), https: https.slice(0, most) };
 }
 
 /** RFC 6068 §2: characters that do not stand for themselves are encoded. */
