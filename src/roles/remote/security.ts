@@ -2,7 +2,7 @@
 
 import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Shown } from "#sys/conn.ts";
-import { certificateParts } from "#wire/certificate.ts";
+import { type CertificateParts, certificateParts } from "#wire/certificate.ts";
 import type { PolicyFound, ResultType } from "#wire/message/tlsresult.ts";
 import { DANE_EE, DANE_TA, fits, formatTlsa, type Tlsa } from "#wire/records/tlsa.ts";
 
@@ -52,12 +52,9 @@ export interface Flaw {
   readonly text: string;
 }
 
-interface Link {
+interface Link extends CertificateParts {
   readonly certificate: X509Certificate;
   readonly raw: Buffer;
-  readonly key: Buffer;
-  readonly pathLength: number;
-  readonly demanding: boolean;
 }
 
 /** What is wrong with what a server has shown; undefined: it has proven who it is. */
