@@ -57,7 +57,7 @@ export class RejectsKeeper {
     return became === "large" ? "too large to be kept" : "in Rejects";
   }
 
-  /** A message has come through: a copy of it that lies in Rejects goes. Nobody waits for that. Never rejects. */
+  /** A message has come through: a copy of it that lies in Rejects goes. Never rejects: the message has arrived, whatever becomes of the copy. */
   async came(
     maildir: string,
     { id, address }: Pick<Refused, "id" | "address">,
