@@ -11,7 +11,7 @@ import { EHLO, EHLO_TLS, startSink } from "../support/smtpsink.ts";
 import { submit } from "../support/submit.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { need } from "../support/tools.ts";
-import { eventually, World } from "../support/world.ts";
+import { eventually, reasons, World } from "../support/world.ts";
 
 const DNS_TOOLS = ["nsd", "unbound", "ldns-signzone", "openssl"];
 
@@ -19,24 +19,6 @@ const edited = (server: string, port: number) => (toml: string) =>
   toml
     .replace(/^servers = .*$/m, `servers = ["${server}"]`)
     .replace(/(\[remote\][\s\S]*?)^port = .*$/m, `$1port = ${port}`);
-
-interface Row {
-  readonly recipients: readonly {
-    readonly address: string;
-    readonly reason: string;
-    readonly attempts: number;
-  }[];
-}
-
-/** What keeps mail for each recipient in the queue, when all have been tried. */
-async function reasons(world: World, count: number): Promise<Readonly<Record<string, string>>> {
-  return eventually(() => {
-    const rows = JSON.parse(world.kenro(["queue", "list", "--json"])) as readonly Row[];
-    const waiting = rows.flatMap(({ recipients }) => recipients);
-    const done = waiting.length === count && waiting.every(({ attempts }) => attempts > 0);
-    return done ? Object.fromEntries(waiting.map(({ address, reason }) => [address, reason])) : false;
-  });
-}
 
 /** One exchanger at 127.0.0.1 with these records. */
 const domain = (port: number, tlsa: string, address = "127.0.0.1"): string =>

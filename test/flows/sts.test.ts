@@ -12,15 +12,7 @@ import { EHLO_TLS, startSink } from "../support/smtpsink.ts";
 import { submit } from "../support/submit.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { need } from "../support/tools.ts";
-import { eventually, World } from "../support/world.ts";
-
-interface Row {
-  readonly recipients: readonly {
-    readonly address: string;
-    readonly reason: string;
-    readonly attempts: number;
-  }[];
-}
+import { eventually, reasons, World } from "../support/world.ts";
 
 const policies: Readonly<Record<string, string>> = {
   "good.test": "mode: enforce\nmx: mx.good.test\nmax_age: 86400",
@@ -49,16 +41,6 @@ async function startWeb(context: TestContext, keys: Identity) {
 
 const send = (world: World, domain: string) =>
   submit(world, ["MAIL FROM:<ann@a.test>", `RCPT TO:<x@${domain}>`, "DATA", "Subject: sts\r\n\r\nx\r\n."]);
-
-/** Why mail to these domains waits, when all of it has been tried. */
-async function reasons(world: World, count: number): Promise<Readonly<Record<string, string>>> {
-  return eventually(() => {
-    const rows = JSON.parse(world.kenro(["queue", "list", "--json"])) as readonly Row[];
-    const waiting = rows.flatMap(({ recipients }) => recipients);
-    const done = waiting.length === count && waiting.every(({ attempts }) => attempts > 0);
-    return done ? Object.fromEntries(waiting.map(({ address, reason }) => [address, reason])) : false;
-  });
-}
 
 test("policies are fetched, kept over a restart and decide where mail goes", async (context) => {
   if (!need(context, "nsd", "unbound", "openssl")) return;

@@ -189,3 +189,21 @@ export function converse(port: number, bytes: string | Buffer, ms = 5000): Promi
     });
   });
 }
+
+interface Waiting {
+  readonly recipients: readonly {
+    readonly address: string;
+    readonly reason: string;
+    readonly attempts: number;
+  }[];
+}
+
+/** Why mail waits in the queue, by recipient, when all of it has been tried: so many recipients. */
+export async function reasons(world: World, count: number): Promise<Readonly<Record<string, string>>> {
+  return eventually(() => {
+    const rows = JSON.parse(world.kenro(["queue", "list", "--json"])) as readonly Waiting[];
+    const waiting = rows.flatMap(({ recipients }) => recipients);
+    const done = waiting.length === count && waiting.every(({ attempts }) => attempts > 0);
+    return done ? Object.fromEntries(waiting.map(({ address, reason }) => [address, reason])) : false;
+  });
+}
