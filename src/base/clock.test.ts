@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { FakeClock } from "#test/support/clock.ts";
-import { pause, within } from "./clock.ts";
+import { pause, repeat, within } from "./clock.ts";
 
 test("what comes in time is what comes, good or bad; its timer ends with it", async () => {
   const clock = new FakeClock();
@@ -38,4 +38,29 @@ test("a pause lasts as long as was said", async () => {
   assert.equal(over, false);
   await clock.advance(1);
   assert.equal(over, true);
+});
+
+test("what is repeated runs first, then again after its end, never twice at once, until it is cancelled", async () => {
+  const clock = new FakeClock();
+  let begun = 0;
+  let end = () => {};
+  const work = () => {
+    begun++;
+    return new Promise<void>((resolve) => (end = resolve));
+  };
+  const repeating = repeat(clock, { first: 10, every: 100 }, work);
+  await clock.advance(9);
+  assert.equal(begun, 0);
+  await clock.advance(1);
+  assert.equal(begun, 1);
+  await clock.advance(1000);
+  assert.equal(begun, 1);
+  end();
+  await clock.advance(100);
+  assert.equal(begun, 2);
+  // also while it runs
+  repeating.cancel();
+  end();
+  await clock.advance(1000);
+  assert.equal(begun, 2);
 });

@@ -34,6 +34,27 @@ export function within<T, L>(clock: Clock, ms: number, finding: Promise<T>, late
   return promise;
 }
 
+/** Runs `work`, which must not reject, after `first` ms and then `every` ms after its last end: never twice at once. What it gives ends that. */
+export function repeat(
+  clock: Clock,
+  { first, every }: { readonly first: number; readonly every: number },
+  work: () => Promise<void>,
+): Timer {
+  let stopped = false;
+  let timer = clock.after(first, run);
+  function run(): void {
+    void work().then(() => {
+      if (!stopped) timer = clock.after(every, run);
+    });
+  }
+  return {
+    cancel: () => {
+      stopped = true;
+      timer.cancel();
+    },
+  };
+}
+
 /** The largest delay that setTimeout takes (2³¹ − 1 ms). */
 const LONGEST_TIMER = 0x7fff_ffff;
 

@@ -1,7 +1,7 @@
 // What local does about messages that were refused (docs/rejects.md): they go into the Rejects folders of those they were for, and out again when
 // their time is over or the same message has come through.
 
-import type { Clock, Timer } from "#base/clock.ts";
+import { type Clock, repeat, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
@@ -36,13 +36,14 @@ export class RejectsKeeper {
   readonly #options: RejectsKeeperOptions;
   /** By Maildir, the least used first. */
   readonly #folders = new Map<string, Rejects>();
-  #timer: Timer | undefined;
+  readonly #sweeping: Timer;
   #closed = false;
 
   /** From time to time all mailboxes are gone through. */
   constructor(options: RejectsKeeperOptions) {
     this.#options = options;
-    this.#soon(limits.rejects.first);
+    const { first, every } = limits.rejects;
+    this.#sweeping = repeat(options.clock, { first, every }, () => this.sweep());
   }
 
   /** Keeps a message that was refused; a sentence about what became of it. Trouble when the disk refuses. */
@@ -114,15 +115,7 @@ export class RejectsKeeper {
 
   close(): void {
     this.#closed = true;
-    this.#timer?.cancel();
-  }
-
-  #soon(ms: number): void {
-    this.#timer = this.#options.clock.after(ms, () => {
-      void this.sweep().then(() => {
-        if (!this.#closed) this.#soon(limits.rejects.every);
-      });
-    });
+    this.#sweeping.cancel();
   }
 
   #folder(maildir: string): Rejects {

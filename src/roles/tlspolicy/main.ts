@@ -1,7 +1,7 @@
 // tlspolicy: knows what other domains publish about TLS to their servers (MTA-STS), so that remote need not speak HTTPS, and tells them
 // how it went (TLS-RPT).
 
-import type { Clock } from "#base/clock.ts";
+import { repeat } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
@@ -32,30 +32,25 @@ async function request(wanted: HttpsRequest): Promise<HttpsResponse> {
 export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, socketOf }) => {
   const injector = new Injector(socketOf("queue"), clock);
   const results = await TlsResults.open(looseDisk, RESULTS);
-  const reportsOf = (now: SliceOf<"tlspolicy">): ReportOptions => ({
-    clock,
-    log,
-    results,
-    resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
-    request,
-    send: (from, to, message) => inject(injector, from, to, message),
-    hostname: now.hostname,
-    from: now.reporter,
-    authorities: now.authorities,
-  });
-  const reports = new Reports(reportsOf(slice));
   const files = await PolicyFiles.open(looseDisk, POLICIES);
-  const optionsOf = (now: SliceOf<"tlspolicy">): StsOptions => ({
-    clock,
-    log,
-    files,
-    resolver: new NetworkResolver({ servers: now.dnsServers, clock }),
-    request,
-    port: now.port,
-    authorities: now.authorities,
-    tell: (result) => reports.note(result),
-  });
-  const policies = new StsPolicies(optionsOf(slice));
+  // one resolver for both: what it has heard serves either
+  const optionsOf = (now: SliceOf<"tlspolicy">): { sts: StsOptions; reports: ReportOptions } => {
+    const resolver = new NetworkResolver({ servers: now.dnsServers, clock });
+    const common = { clock, log, resolver, request, authorities: now.authorities };
+    return {
+      reports: {
+        ...common,
+        results,
+        send: (from, to, message) => inject(injector, from, to, message),
+        hostname: now.hostname,
+        from: now.reporter,
+      },
+      sts: { ...common, files, port: now.port, tell: (result) => reports.note(result) },
+    };
+  };
+  const options = optionsOf(slice);
+  const reports = new Reports(options.reports);
+  const policies = new StsPolicies(options.sts);
   const answering = await answerVerbs(
     answers("remote"),
     [
@@ -69,40 +64,26 @@ export const start: Start<"tlspolicy"> = async ({ slice, clock, log, answers, so
   );
   const trouble = (thrown: unknown) => log.event("trouble", { text: messageOf(thrown) });
   const timers = [
-    every(clock, limits.sts.lookOver, () => policies.lookOver().catch(trouble)),
-    every(clock, limits.tlsrpt.flush, () => reports.lookOver().catch(trouble)),
+    repeat(clock, { first: 0, every: limits.sts.lookOver }, () => policies.lookOver().catch(trouble)),
+    repeat(clock, { first: 0, every: limits.tlsrpt.flush }, () => reports.lookOver().catch(trouble)),
   ];
   log.event("ready");
   return {
     reload: (next) => {
-      policies.options = optionsOf(next);
-      reports.options = reportsOf(next);
+      const { sts, reports: reporting } = optionsOf(next);
+      policies.options = sts;
+      reports.options = reporting;
       log.event("reloaded");
     },
     stop: async () => {
       log.event("stopping");
-      for (const cancel of timers) cancel();
+      for (const timer of timers) timer.cancel();
       answering.close();
       injector.close();
       await results.flush().catch(trouble);
     },
   };
 };
-
-/** Runs `work` now and again and again, never twice at once; how to end that. */
-function every(clock: Clock, ms: number, work: () => Promise<void>): () => void {
-  let timer = clock.after(0, run);
-  let stopped = false;
-  function run(): void {
-    void work().then(() => {
-      if (!stopped) timer = clock.after(ms, run);
-    });
-  }
-  return () => {
-    stopped = true;
-    timer.cancel();
-  };
-}
 
 /** A report as a message into the queue, for which nobody gets a bounce. Trouble when it does not take it. */
 async function inject(
