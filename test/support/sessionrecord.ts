@@ -1,5 +1,18 @@
 // Records of sessions as the ledger writes them, for tests.
 
+/** Of a session that brought one message, which was taken. */
+export const taken = {
+  confirmed: true,
+  domain: "",
+  verdict: "accepted",
+  messages: 1,
+  accepted: 1,
+  unknown: 0,
+  traps: 0,
+  refusals: 0,
+  refused: [],
+} as const;
+
 /** A session of a client with a name that was taken, with changes. */
 export const sessionRecord = (more: Readonly<Record<string, unknown>> = {}): string =>
   JSON.stringify({
@@ -9,15 +22,7 @@ export const sessionRecord = (more: Readonly<Record<string, unknown>> = {}): str
     name: "mail.shop.test",
     hello: "mail.shop.test",
     time: "",
-    confirmed: true,
-    domain: "",
-    verdict: "accepted",
-    messages: 1,
-    accepted: 1,
-    unknown: 0,
-    traps: 0,
-    refusals: 0,
-    refused: [],
+    ...taken,
     ms: 5,
     sender: "info@shop.test",
     recipients: [{ address: "ann@a.test", reply: "250 2.1.5 OK" }],

@@ -13,6 +13,7 @@ import { Caller } from "#talk/caller.ts";
 import * as recall from "#talk/recall.ts";
 import { BrokenDisk } from "#test/support/brokendisk.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
+import { taken } from "#test/support/sessionrecord.ts";
 import { temporaryDirectory } from "#test/support/temporary.ts";
 import { banKey } from "./bans.ts";
 import { networkOf } from "./ledger.ts";
@@ -53,17 +54,9 @@ function session(changes: Partial<SessionRecord> = {}): SessionRecord {
     ip: IP,
     name: "mail.good.test",
     hello: "mail.good.test",
-    confirmed: true,
+    ...taken,
     sender: "x@good.test",
     recipients: [{ address: "ann@a.test", reply: "250 2.1.5 Recipient ok" }],
-    domain: "",
-    verdict: "accepted",
-    messages: 1,
-    accepted: 1,
-    unknown: 0,
-    traps: 0,
-    refusals: 0,
-    refused: [],
     stages: [],
     ms: 10,
     ...changes,
