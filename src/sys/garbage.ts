@@ -15,13 +15,19 @@ function collector(): Collect {
   return collect;
 }
 
-const { young, old, look } = limits.garbage;
+const { young, old, each, look } = limits.garbage;
 
 let collect: Collect | undefined;
 let sinceYoung = 0;
 /** What was in use after the last collection of everything, or less since. */
 let least = Number.POSITIVE_INFINITY;
 let looked = 0;
+let clients = 0;
+
+/** So many clients are here. To collect everything takes as long as much is in use, and of thousands each may leave some garbage. */
+export function serving(count: number): void {
+  clients = count;
+}
 
 /** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for everything when
  * what is in use has grown; small commands leave many small objects that outlive their youth. */
@@ -37,7 +43,7 @@ export function received(bytes: number): void {
   }
   const held = inUse();
   least = Math.min(least, held);
-  if (held - least < old) return;
+  if (held - least < Math.max(old, clients * each)) return;
   collect({ type: "major" });
   least = inUse();
 }

@@ -10,6 +10,7 @@ import type { SiteRules } from "#policy/site/rules.ts";
 import { Admission, type Refusal } from "#sys/admission.ts";
 import type { Conn } from "#sys/conn.ts";
 import { connectionsFor } from "#sys/files.ts";
+import { serving } from "#sys/garbage.ts";
 import { type Listening, listen } from "#sys/listen.ts";
 import { Caller } from "#talk/caller.ts";
 import { Injector } from "#talk/inject.ts";
@@ -145,7 +146,11 @@ class Smtpd implements Running<"smtpd"> {
       newConnection({ id, stream: conn, door, peers: this.#peers, clock, log }),
     );
     this.#sessions.set(session, conn);
-    await session.run().finally(() => this.#sessions.delete(session));
+    serving(this.#sessions.size);
+    await session.run().finally(() => {
+      this.#sessions.delete(session);
+      serving(this.#sessions.size);
+    });
   }
 }
 
