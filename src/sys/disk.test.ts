@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
-import { realDisk } from "./disk.ts";
+import { readSome, realDisk } from "./disk.ts";
 import { tryLock } from "./lock.ts";
 
 function directory(context: TestContext): string {
@@ -27,6 +27,15 @@ test("a file holds what was written, however many chunks there are", async (cont
   assert.equal(await file.read(into, 0, 10, all.length - 4), 4);
   await file.close();
   assert.equal(readFileSync(at, "utf8"), all);
+});
+
+test("of a stretch beyond the end of a file there is what there is", async (context) => {
+  const file = await realDisk.create(path.join(directory(context), "f"), 0o600);
+  await file.write([Buffer.from("0123456789")], 0);
+  assert.equal(String(await readSome(file, 4, 3)), "3456");
+  assert.equal(String(await readSome(file, 100, 7)), "789");
+  assert.equal((await readSome(file, 100, 10)).length, 0);
+  await file.close();
 });
 
 test("small and large writes come whole, and what fails is Trouble", async (context) => {

@@ -25,7 +25,7 @@ class DropWorld extends QueueWorld {
     return path.join(this.directory, `drop${name}`);
   }
 
-  drop(disk: Disk = this.disk): Drop {
+  drop(disk: Disk = this.disk, slice = () => this.slice): Drop {
     return new Drop({
       clock: this.clock,
       disk,
@@ -35,7 +35,7 @@ class DropWorld extends QueueWorld {
         level: "info",
         sink: (line) => this.lines.push(line),
       }),
-      slice: () => this.slice,
+      slice,
       directory: this.directory,
     });
   }
@@ -109,6 +109,23 @@ test("D3: a file whose message is in the journal already is removed at the start
   await until(() => world.attempts.length === 1);
   assert.equal(second.entries.size, 1);
   await stop(second);
+});
+
+test("a message that its owner cuts short while it is taken is none", async (context) => {
+  const world = new DropWorld(context);
+  await world.serve();
+  await world.write();
+  const [name = ""] = world.left;
+  // asked for between the first line and the rest
+  const cutting = () => {
+    if (world.left.includes(name)) fs.truncateSync(path.join(world.at("/new"), name), 60);
+    return world.slice;
+  };
+  const queue = await world.open({ drop: world.drop(world.disk, cutting) });
+  await until(() => world.lines.some((line) => line.includes("queue_drop_aside")));
+  assert.match(world.lines.join("\n"), /queue_drop_aside .*text="It became shorter" done=moved/);
+  assert.equal(world.attempts.length, 0);
+  await stop(queue);
 });
 
 test("what is no message is set aside with a line in the log, and messages beside it arrive", async (context) => {
