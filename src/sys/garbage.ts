@@ -56,6 +56,12 @@ export function received(bytes: number): void {
   gone = 0;
 }
 
+/** Gives back the memory of bytes that nobody will look at again, now. What shares its memory with others stays. */
+export function discard(bytes: Buffer): void {
+  const memory = bytes.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === bytes.length) memory.transfer(0);
+}
+
 /** Gives back what loading code has left behind: V8 would keep it until it needs the room, in every process. Some 20 ms. */
 export function settleDown(): void {
   collect ??= collector();
