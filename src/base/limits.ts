@@ -212,8 +212,8 @@ export const limits = {
     bounceHeader: 16 * KiB,
   },
   dotqmail: {
-    /** A .qmail file; its addresses. */
-    file: 1 * MiB,
+    /** A .qmail file; its addresses. All of them fit into one frame. */
+    file: 512 * KiB,
     forwards: 10_000,
     /** Bytes of a message's header that are looked through for Delivered-To. */
     header: 1 * MiB,

@@ -48,6 +48,11 @@ function readUpTo(fd: number, most: number): Buffer {
   return Buffer.concat(chunks, size);
 }
 
+/** The user number of the owner, through symbolic links; undefined: nothing is there. Trouble when that cannot be known. */
+export function ownerOf(path: string): number | undefined {
+  return statOrNone(path)?.uid;
+}
+
 /** Whether there is anything of this name, through symbolic links. Trouble when that cannot be known. */
 export function isThere(path: string): boolean {
   return kindOf(path) !== undefined;
@@ -55,9 +60,13 @@ export function isThere(path: string): boolean {
 
 /** What is there, through symbolic links, with its mode; undefined: nothing. Trouble when that cannot be known. */
 export function kindOf(path: string): { readonly directory: boolean; readonly mode: number } | undefined {
+  const found = statOrNone(path);
+  return found && { directory: found.isDirectory(), mode: found.mode };
+}
+
+function statOrNone(path: string): fs.Stats | undefined {
   try {
-    const found = fs.statSync(path);
-    return { directory: found.isDirectory(), mode: found.mode };
+    return fs.statSync(path);
   } catch (thrown) {
     if (MISSING.has(codeOf(thrown) ?? "")) return undefined;
     throw Trouble.from(`stat ${path}`, thrown);
