@@ -72,6 +72,10 @@ export const events = {
   },
   queue_delivery: { level: "info", meaning: "an attempt ended: id, to, outcome, status, text, attempts" },
   queue_bounce: { level: "info", meaning: "a bounce was queued: id of the message, bounce (its id), to" },
+  queue_forward: {
+    level: "info",
+    meaning: "a message went on from a recipient: id, to, forward (the id it goes on with), recipients",
+  },
   queue_discard: { level: "warn", meaning: "a bounce that bounced twice was thrown away" },
   queue_order: {
     level: "info",

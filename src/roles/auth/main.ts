@@ -7,7 +7,7 @@ import type { Logger } from "#log/logger.ts";
 import { Directory } from "#store/accounts/directory.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
-import { isLocal, type MailboxAnswer, recipient, whereTo } from "#talk/lookup.ts";
+import { type Destination, isLocal, recipient, whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
@@ -66,7 +66,7 @@ export class Auth {
         }),
       ],
       local: [
-        on(whereTo, ({ address }): MailboxAnswer => {
+        on(whereTo, ({ address }): Destination => {
           const found = directory.find(address);
           if (found.kind !== "account") return { kind: "unknown" };
           return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
