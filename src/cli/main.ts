@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
+import { isHelper } from "./dotqmail/names.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
@@ -299,6 +300,10 @@ async function main(): Promise<void> {
     // its options are those of all sendmails, and it ends as they do
     const { sendmail } = await import("./commands/sendmail.ts");
     return leave(await sendmail(first, words));
+  }
+  if (isHelper(first)) {
+    const { helper } = await import("./dotqmail/helpers.ts");
+    return leave(await helper(first, words));
   }
   let code: ExitCode = 0;
   try {

@@ -64,7 +64,7 @@ const report = text(4 * limits.dotqmail.output);
 const done = record({
   kind: word("done"),
   report,
-  forwards: list(text(512), limits.dotqmail.forwards),
+  forwards: list(text(512), limits.forward.recipients),
   owner: oneOf("none", "owner", "verp"),
 });
 const failed = record({ kind: word("failed"), report });

@@ -1,8 +1,8 @@
 // lspawn: delivers for system users, each with his own rights. Runs only when system users are enabled.
 
-import fs from "node:fs";
 import path from "node:path";
 import { limits } from "#base/limits.ts";
+import { writePrograms } from "#store/dotqmail/programs.ts";
 import { Recent } from "#store/maildir/recent.ts";
 import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
@@ -18,11 +18,14 @@ import { Workers } from "./workers.ts";
 
 /** Where the record of done lines is; ours alone. */
 const LINES = "lines";
-/** Programs for .qmail files under their own names. */
-const PROGRAMS = path.resolve(import.meta.dirname, "../../../bin/dotqmail");
+/** Programs for .qmail files under their own names; open to all. */
+const PROGRAMS = "programs";
 
 /** ".ts" in a checkout, ".js" where the types are stripped already (cli/code.ts). */
-const WORKER = path.join(import.meta.dirname, `worker${path.extname(import.meta.filename)}`);
+const EXTENSION = path.extname(import.meta.filename);
+const WORKER = path.join(import.meta.dirname, `worker${EXTENSION}`);
+const COMMAND_LINE = path.resolve(import.meta.dirname, `../../cli/main${EXTENSION}`);
+const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 
 export const start: Start<"lspawn"> = async ({ slice: first, clock, log, answers }) => {
   let slice = first;
@@ -31,12 +34,9 @@ export const start: Start<"lspawn"> = async ({ slice: first, clock, log, answers
     const { assign, passwd, alias } = slice;
     return new Users({ disk: quickDisk, assign, passwd, alias });
   }
-  const command = [
-    process.execPath,
-    "--disable-warning=ExperimentalWarning",
-    "--max-old-space-size=128",
-    WORKER,
-  ];
+  const data = process.cwd();
+  await writePrograms(quickDisk, PROGRAMS, { command: [...NODE, COMMAND_LINE], data });
+  const command = [...NODE, "--max-old-space-size=128", WORKER];
   const workers = new Workers({
     clock,
     bounds: () => slice,
@@ -53,7 +53,7 @@ export const start: Start<"lspawn"> = async ({ slice: first, clock, log, answers
     workers,
     record: new Recent(quickDisk, LINES, limits.lspawn.record),
     openBody: (place) => openBody(quickDisk, "spool", place),
-    searchPath: [...(fs.existsSync(PROGRAMS) ? [PROGRAMS] : []), SEARCH_PATH].join(":"),
+    searchPath: `${path.join(data, PROGRAMS)}:${SEARCH_PATH}`,
   });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const running = new Set<Promise<unknown>>();

@@ -47,7 +47,7 @@ export class Workers {
       .catch(() => {
         // whoever asked hears of it
       })
-      .finally(() => this.#rest(identity.uid, crew));
+      .then(() => this.#rest(identity.uid, crew));
     return work;
   }
 

@@ -73,10 +73,10 @@ const files: readonly (readonly [
   ["larger", `#${"x".repeat(limits.dotqmail.file)}`, [`error ${refusals.large}`]],
   [
     "as many forwards as there may be",
-    "&b\n".repeat(limits.dotqmail.forwards).concat("#\n"),
-    Array.from({ length: limits.dotqmail.forwards }, () => "forward b"),
+    "&b\n".repeat(limits.forward.recipients).concat("#\n"),
+    Array.from({ length: limits.forward.recipients }, () => "forward b"),
   ],
-  ["more", "&b\n".repeat(limits.dotqmail.forwards + 1), [`error ${refusals.many}`]],
+  ["more", "&b\n".repeat(limits.forward.recipients + 1), [`error ${refusals.many}`]],
 ];
 
 for (const [what, file, wanted, forwardOnly = false] of files) {

@@ -1,6 +1,8 @@
 // Addresses of & lines as envelopes can have them.
 
+import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
+import { refusals } from "./instructions.ts";
 
 /** The longest that an envelope takes. */
 const LONGEST = 512;
@@ -16,5 +18,7 @@ export function completeForwards(addresses: readonly string[], domain: string): 
       );
     completed.push(whole);
   }
-  return ok([...new Set(completed)]);
+  const unique = [...new Set(completed)];
+  const bytes = unique.reduce((sum, address) => sum + Buffer.byteLength(address), 0);
+  return bytes > limits.forward.addresses ? err(refusals.many) : ok(unique);
 }

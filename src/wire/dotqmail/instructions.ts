@@ -34,7 +34,7 @@ export function parseInstructions(file: Buffer, forwardOnly: boolean): Result<re
   for (const [number, line] of linesOf(file).entries()) {
     if (line === "+list") only = true;
     const instruction = instructionOf(line, number === 0, only);
-    if (instruction?.kind === "forward" && ++forwards > limits.dotqmail.forwards) return err(refusals.many);
+    if (instruction?.kind === "forward" && ++forwards > limits.forward.recipients) return err(refusals.many);
     if (instruction) found.push(instruction);
   }
   return ok(found);
