@@ -63,7 +63,7 @@ export class Lspawn {
       const user = await this.#find(local);
       const outcome = user ? await this.#give(delivery, user) : failedWith(NO_MAILBOX);
       const { kind } = outcome;
-      const text = "by" in outcome ? outcome.by : outcome.why.text;
+      const text = ("by" in outcome ? outcome.by : outcome.why.text).slice(0, LOGGED);
       log.event("lspawn_delivery", { id, to, uid: user?.uid, outcome: kind, text });
       return outcome;
     } catch (thrown) {
@@ -144,6 +144,9 @@ export class Lspawn {
     return { kind: "forwarded", by: by.slice(0, BY), letter };
   }
 }
+
+/** Of a report in the log: the end of a long one stands in the queue. */
+const LOGGED = 300;
 
 /** The longest that an outcome takes. */
 const BY = 2000;

@@ -210,11 +210,8 @@ const bodyOf = (message: Scratch, wireSize: number): LetterBody => ({
 
 /** What the end of a program means, and what is reported. */
 export function programReport({ end, output }: Ran): { readonly end: ProgramEnd; readonly report: string } {
-  const because = (text: string) =>
-    ({
-      end: "deferred",
-      report: `${output === "" || output.endsWith("\n") ? output : `${output}\n`}${text}\n`,
-    }) as const;
+  // the reason comes first: of a long output the end is cut off
+  const because = (text: string) => ({ end: "deferred", report: `${text}\n${output}` }) as const;
   switch (end.kind) {
     case "exited":
       return { end: programEnd(end.code), report: output };
