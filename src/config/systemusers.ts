@@ -71,8 +71,9 @@ export const systemUsersSection = {
     },
     memory: {
       type: size.pipe(z.int().min(16 * 1024 * 1024, "expected at least 16M")),
-      standard: "512M",
-      meaning: "Memory of each process of a program.",
+      standard: "1G",
+      meaning:
+        "Memory (data, RLIMIT_DATA) of each process of a program. With less than 768M no program that is written for Node.js runs.",
       seenBy: ["lspawn"],
     },
     processes: {

@@ -35,7 +35,8 @@ export const start: Start<"lspawn"> = async ({ slice: first, clock, log, answers
     return new Users({ disk: quickDisk, assign, passwd, alias });
   }
   const data = process.cwd();
-  await writePrograms(quickDisk, PROGRAMS, { command: [...NODE, COMMAND_LINE], data });
+  // V8's room for compiled code alone would be more than the memory that a program may have
+  await writePrograms(quickDisk, PROGRAMS, { command: [...NODE, "--jitless", COMMAND_LINE], data });
   const command = [...NODE, "--max-old-space-size=128", WORKER];
   const workers = new Workers({
     clock,

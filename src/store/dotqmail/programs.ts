@@ -2,6 +2,7 @@
 
 import path from "node:path";
 import { type Disk, replaceSynced } from "#sys/disk.ts";
+import { showToAll } from "#sys/strange.ts";
 
 /** What qmail-command(8) and its kin offer. */
 export const helperNames = [
@@ -25,7 +26,9 @@ export async function writePrograms(disk: Disk, directory: string, { command, da
   const words = command.map(quoted).join(" ");
   for (const name of helperNames) {
     const script = `#!/bin/sh\nKENRO_DIR=${quoted(data)} exec ${words} ${name} "$@"\n`;
-    await replaceSynced(disk, path.join(directory, name), Buffer.from(script), 0o755);
+    const at = path.join(directory, name);
+    await replaceSynced(disk, at, Buffer.from(script), 0o755);
+    showToAll(at, 0o755);
   }
 }
 
