@@ -151,6 +151,15 @@ const rows: readonly Row[] = [
     options: ordering,
     load: async () => (await import("./commands/order.ts")).remove,
   },
+  {
+    usage: "deliver <address>",
+    meaning: "what would become of mail for an address, as qmail-local -n; 1: there is no such address",
+    options: [
+      option("--dry-run", "do nothing"),
+      option("--sender <address>", "say also who would be the sender of what goes on"),
+    ],
+    load: async () => (await import("./commands/deliver.ts")).deliver,
+  },
   ...policyRows,
   {
     usage: "log",
