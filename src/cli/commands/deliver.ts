@@ -3,10 +3,10 @@
 import { sliceFor } from "#config/cut.ts";
 import { loadConfig } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
-import { SystemUsers } from "#roles/auth/system.ts";
-import { Users } from "#roles/lspawn/users.ts";
+import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { findOwner, type Stop } from "#store/dotqmail/home.ts";
 import { showDelivery } from "#store/dotqmail/show.ts";
+import { Users } from "#store/dotqmail/users.ts";
 import { realDisk } from "#sys/disk.ts";
 import type { SystemUser } from "#wire/dotqmail/assign.ts";
 import { newSender, type Owner } from "#wire/dotqmail/environment.ts";
@@ -35,10 +35,7 @@ interface SystemTarget {
 
 /** Whose it is among the users of the machine; undefined: it is in no domain of theirs. */
 async function systemTarget(config: Config, address: string): Promise<SystemTarget | undefined> {
-  const domains = sliceFor("auth", config).systemDomains;
-  const system = new SystemUsers(async () => ({ kind: "unknown" }));
-  system.domains = domains;
-  const found = system.addressOf(address);
+  const found = new SystemDomains(sliceFor("auth", config).systemDomains).addressOf(address);
   if (!found) return undefined;
   const { assign, passwd, alias } = config.system_users;
   const users = new Users({ disk: realDisk, assign, passwd, alias });

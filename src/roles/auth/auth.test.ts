@@ -9,13 +9,14 @@ import { Logger } from "#log/logger.ts";
 import { parseAccount } from "#store/accounts/address.ts";
 import { hashPassword } from "#store/accounts/credentials.ts";
 import { type Account, Directory } from "#store/accounts/directory.ts";
+import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { login, redeem } from "#talk/login.ts";
 import { isLocal, recipient, whereTo } from "#talk/lookup.ts";
+import type { Existence } from "#talk/lspawn.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
 import { Auth } from "./main.ts";
-import { SystemUsers } from "./system.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -41,13 +42,15 @@ async function world(context: TestContext, clock: Clock = systemClock): Promise<
   directory.addAccount(ann.value, await hashPassword("right"), 1);
   const lines: string[] = [];
   const log = new Logger({ role: "auth", clock, level: "info", sink: (line) => lines.push(line) });
-  const system = new SystemUsers(async (local) => ({ kind: local === "joe" ? "deliverable" : "unknown" }));
-  system.domains = [
+  const system = new SystemDomains([
     { domain: "system.test", prepend: "" },
     { domain: "shop.test", prepend: "joe-shop" },
     { domain: "both.test", prepend: "" },
-  ];
-  const auth = new Auth({ clock, log, directory, system, readers: 3, remember });
+  ]);
+  const systemUser = async (local: string): Promise<Existence> => ({
+    kind: local === "joe" || local === "joe-shop-Info" ? "deliverable" : "unknown",
+  });
+  const auth = new Auth({ clock, log, directory, system, systemUser, readers: 3, remember });
   const made = await Promise.all(
     Object.entries(auth.verbs).map(async ([peer, verbs]) => {
       const at = path.join(place, `${peer}.sock`);
@@ -256,7 +259,7 @@ test("addresses of users of the machine: accounts first, then as lspawn says, by
     ["bob@both.test", "unknown", { kind: "system", local: "bob", host: "both.test" }],
     ['"joe"@SYSTEM.test', "deliverable", { kind: "system", local: "joe", host: "system.test" }],
     ["Joe-Foo@system.test", "unknown", { kind: "system", local: "Joe-Foo", host: "system.test" }],
-    ["Info@shop.test", "unknown", { kind: "system", local: "joe-shop-Info", host: "shop.test" }],
+    ["Info@shop.test", "deliverable", { kind: "system", local: "joe-shop-Info", host: "shop.test" }],
     ["joe@elsewhere.test", "elsewhere", { kind: "unknown" }],
   ] as const) {
     assert.equal((await ask.smtpd.ask(recipient, { address })).kind, kind, address);

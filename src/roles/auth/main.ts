@@ -5,13 +5,13 @@ import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { Directory } from "#store/accounts/directory.ts";
+import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
 import { type Destination, isLocal, type RecipientAnswer, recipient, whereTo } from "#talk/lookup.ts";
-import { systemUser } from "#talk/lspawn.ts";
+import { type Existence, systemUser } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
-import { SystemUsers } from "./system.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -19,8 +19,10 @@ export interface AuthOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly directory: Directory;
-  /** Users of the machine. */
-  readonly system: SystemUsers;
+  /** Domains of users of the machine. */
+  readonly system: SystemDomains;
+  /** Whether there is a user for a local part; Trouble when nobody knows now. */
+  readonly systemUser: (local: string) => Promise<Existence>;
   /** How many readers there are. */
   readonly readers: number;
   /** ms a right password need not be verified again. */
@@ -35,16 +37,22 @@ export class Auth {
   readonly #tickets: Tickets;
   readonly #verifier: Verifier;
   #readers: number;
+  #system: SystemDomains;
 
   constructor(options: AuthOptions) {
     this.#options = options;
     this.#tickets = new Tickets(options.clock);
     this.#verifier = new Verifier(options);
     this.#readers = options.readers;
+    this.#system = options.system;
   }
 
   set readers(count: number) {
     this.#readers = count;
+  }
+
+  set system(domains: SystemDomains) {
+    this.#system = domains;
   }
 
   set remember(ms: number) {
@@ -53,8 +61,8 @@ export class Auth {
 
   /** The verbs of each peer: the table of who may ask what. */
   get verbs(): Readonly<Record<"smtpd" | "queue" | "local" | "gate" | "reader", readonly Handled[]>> {
-    const { directory, system } = this.#options;
-    const isOurs = (domain: string) => directory.isLocal(domain) || system.isLocal(domain);
+    const { directory } = this.#options;
+    const isOurs = (domain: string) => directory.isLocal(domain) || this.#system.has(domain);
     return {
       smtpd: [
         on(login, (question) => this.#login("smtpd", question)),
@@ -73,7 +81,7 @@ export class Auth {
           const found = directory.find(address);
           if (found.kind === "account")
             return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
-          const user = system.addressOf(address);
+          const user = this.#system.addressOf(address);
           return user ? { kind: "system", ...user } : { kind: "unknown" };
         }),
       ],
@@ -86,11 +94,11 @@ export class Auth {
 
   /** Accounts come first, then users of the machine. */
   #recipient(address: string): RecipientAnswer | Promise<RecipientAnswer> {
-    const { directory, system } = this.#options;
+    const { directory, systemUser: ask } = this.#options;
     const { kind } = directory.find(address);
     if (kind === "account") return { kind: "deliverable" };
-    const user = system.addressOf(address);
-    return user ? system.exists(user) : { kind };
+    const user = this.#system.addressOf(address);
+    return user ? ask(user.local) : { kind };
   }
 
   async #login(peer: keyof typeof protocolsOf, question: Login): Promise<LoginAnswer> {
@@ -116,10 +124,16 @@ export class Auth {
 export const start: Start<"auth"> = async ({ slice, clock, log, answers, socketOf }) => {
   const directory = new Directory();
   const lspawn = new Caller({ path: socketOf("lspawn"), clock });
-  const system = new SystemUsers((local) => lspawn.ask(systemUser, { local }));
-  system.domains = slice.systemDomains;
   const { readers, remember } = slice;
-  const auth = new Auth({ clock, log, directory, system, readers, remember });
+  const auth = new Auth({
+    clock,
+    log,
+    directory,
+    readers,
+    remember,
+    system: new SystemDomains(slice.systemDomains),
+    systemUser: (local) => lspawn.ask(systemUser, { local }),
+  });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = await Promise.all(
     Object.entries(auth.verbs).map(([peer, verbs]) => answerVerbs(answers(peer), verbs, { trouble })),
@@ -129,7 +143,7 @@ export const start: Start<"auth"> = async ({ slice, clock, log, answers, socketO
     reload: (next) => {
       auth.readers = next.readers;
       auth.remember = next.remember;
-      system.domains = next.systemDomains;
+      auth.system = new SystemDomains(next.systemDomains);
       log.event("reloaded");
     },
     stop: async () => {

@@ -3,6 +3,7 @@
 import { messageOf, Trouble } from "#base/problem.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
+import type { Users } from "#store/dotqmail/users.ts";
 import type { LetterBody } from "#store/maildir/deliver.ts";
 import type { Recent } from "#store/maildir/recent.ts";
 import { mayBecomeOthers } from "#sys/userchild.ts";
@@ -15,7 +16,6 @@ import { deferredWith, failedWith, reportText } from "#wire/dotqmail/report.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import type { Looks } from "./looks.ts";
-import type { Users } from "./users.ts";
 import type { Workers } from "./workers.ts";
 
 export interface OpenBody extends LetterBody {

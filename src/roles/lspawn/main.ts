@@ -3,6 +3,7 @@
 import path from "node:path";
 import { limits } from "#base/limits.ts";
 import { writePrograms } from "#store/dotqmail/programs.ts";
+import { Users } from "#store/dotqmail/users.ts";
 import { Recent } from "#store/maildir/recent.ts";
 import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
@@ -12,7 +13,6 @@ import { deliverToUser, systemUser } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { Looks } from "./looks.ts";
 import { Lspawn } from "./lspawn.ts";
-import { Users } from "./users.ts";
 import { WorkerProcess } from "./workerprocess.ts";
 import { Workers } from "./workers.ts";
 

@@ -1,11 +1,11 @@
-// Addresses of users of the machine: which domains are theirs, and what lspawn is asked about them (docs/dotqmail.md).
+// Addresses of users of the machine: which domains are theirs, and by which name lspawn knows them (docs/dotqmail.md).
 
-import { foldDomain, unquoteLocal } from "#store/accounts/address.ts";
-import type { Existence } from "#talk/lspawn.ts";
 import { splitAddress } from "#wire/envelope.ts";
+import { foldDomain, unquoteLocal } from "./address.ts";
 
 export interface SystemDomain {
   readonly domain: string;
+  /** Stands in front of local parts, with a hyphen; "": nothing does. */
   readonly prepend: string;
 }
 
@@ -15,20 +15,14 @@ export interface SystemAddress {
   readonly host: string;
 }
 
-export class SystemUsers {
-  readonly #ask: (local: string) => Promise<Existence>;
-  #prepends = new Map<string, string>();
+export class SystemDomains {
+  readonly #prepends: ReadonlyMap<string, string>;
 
-  /** @param ask whether there is a user for a local part; Trouble when nobody knows now */
-  constructor(ask: (local: string) => Promise<Existence>) {
-    this.#ask = ask;
-  }
-
-  set domains(all: readonly SystemDomain[]) {
+  constructor(all: readonly SystemDomain[]) {
     this.#prepends = new Map(all.map(({ domain, prepend }) => [foldDomain(domain), prepend]));
   }
 
-  isLocal(domain: string): boolean {
+  has(domain: string): boolean {
     return this.#prepends.has(foldDomain(domain));
   }
 
@@ -40,9 +34,5 @@ export class SystemUsers {
     if (prepend === undefined) return undefined;
     const name = unquoteLocal(local);
     return { local: prepend === "" ? name : `${prepend}-${name}`, host };
-  }
-
-  exists({ local }: SystemAddress): Promise<Existence> {
-    return this.#ask(local);
   }
 }
