@@ -268,7 +268,7 @@ test("procmail and maildrop of Debian as programs; an mbox is shared with lockfi
   assert.match(await outcome(procmail, "Subject: my list\n\nFrom a\n"), delivered);
   assert.match(
     site.read("joe", "pm-list") ?? "",
-    /^From s@x\.test .*\n[^]*Delivered-To: joe@sys\.test\n[^]*Subject: my list\n/,
+    /^From s@x\.test .*\n[\s\S]*Delivered-To: joe@sys\.test\n[\s\S]*Subject: my list\n/,
   );
   assert.match(await outcome(procmail, "Subject: other\n\nx\n"), delivered);
   assert.match(await outcome(procmail, "Subject: bounce\n\nx\n"), /^failed /);
