@@ -36,19 +36,22 @@ export function receive(
  * Feeds the intake one chunk (without an intake the octets are thrown away); the bytes behind it. A flawed chunk is received to its end
  * and then refused. Trouble when the connection breaks.
  */
-export function receiveChunk(
+export async function receiveChunk(
   intake: Intake | undefined,
   octets: number,
   arrived: Buffer,
   source: Source,
 ): Promise<Buffer | "timeout" | undefined> {
   let left = octets;
-  return pump(intake, new Arrivals(arrived, source), (bytes) => {
+  const rest = await pump(intake, new Arrivals(arrived, source), (bytes) => {
     const part = bytes.subarray(0, Math.min(left, bytes.length));
     left -= part.length;
     intake?.takeChunk(part);
     return left === 0 ? part.length : -1;
   });
+  // the next chunk may be long in coming
+  if (intake?.full) await intake.pour();
+  return rest;
 }
 
 /** Feeds what arrives until `feed` says where the end is in it (else −1); the bytes behind the end. */
