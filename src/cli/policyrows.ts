@@ -17,6 +17,7 @@ export const policyRows: readonly Row[] = [
       option("--helo <name>", "what the client calls itself"),
       option("--from <address>", 'sender; "" for a bounce'),
       option("--rcpt <address>", "recipient (may be given several times)").argParser(several),
+      option("--listener <name>", 'by the rules of this listener ("mx")'),
     ],
     load: async () => (await import("./commands/policy.ts")).explain,
   },

@@ -7,10 +7,11 @@ import type { PolicySlice, SlicedRole, SliceOf, SmtpListener } from "./slice.ts"
 
 /** The session rules as smtpd and `kenro policy` take them. */
 export function policySliceOf({ policy }: Config): PolicySlice {
-  const { observe, off, spared, lists, traps } = policy;
+  const { observe, off, order, spared, lists, traps } = policy;
   return {
     observe,
     off,
+    order,
     deferFailed: policy.defer_failed,
     spared,
     lists,
@@ -182,10 +183,11 @@ function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
   };
 }
 
-/** The session rules of a listener. */
-const rulesOf = ({ policy }: Config, { own }: ListenerOf): SmtpListener["rules"] => ({
+/** The session rules of a listener, by its own block or those of all. */
+export const rulesOf = ({ policy }: Config, { own }: ListenerOf): SmtpListener["rules"] => ({
   observe: own.observe ?? policy.observe,
   off: own.off ?? policy.off,
+  order: own.order ?? policy.order,
   rejectScore: own.reject_score ?? policy.reject_score,
   suspiciousScore: own.suspicious_score ?? policy.suspicious_score,
 });

@@ -75,11 +75,23 @@ test("a [[listener]] has its own rules, and what it does not say holds as in [sm
 
 test("a [[listener]] of class mx may have rules of its own, and no other class", (context) => {
   const block = (kind: string) =>
-    `[policy]\noff = ["dnsbl"]\nreject_score = 12\n[[listener]]\nname = "second"\nclass = "${kind}"\naddresses = ["192.0.2.2:25"]\nobserve = ["spf"]\noff = []\nsuspicious_score = 5\n`;
+    `[policy]\noff = ["dnsbl"]\nreject_score = 12\n[[listener]]\nname = "second"\nclass = "${kind}"\naddresses = ["192.0.2.2:25"]\nobserve = ["spf"]\noff = []\norder = ["dnsbl"]\nsuspicious_score = 5\n`;
   const { listeners, policy } = sliceFor("smtpd", configOf(block("mx")), withFiles(context, standard));
   const rules = new Map(listeners.map((each) => [each.name, each.rules]));
-  assert.deepEqual(rules.get("mx"), { observe: [], off: ["dnsbl"], rejectScore: 12, suspiciousScore: 7 });
-  assert.deepEqual(rules.get("second"), { observe: ["spf"], off: [], rejectScore: 12, suspiciousScore: 5 });
+  assert.deepEqual(rules.get("mx"), {
+    observe: [],
+    off: ["dnsbl"],
+    order: [],
+    rejectScore: 12,
+    suspiciousScore: 7,
+  });
+  assert.deepEqual(rules.get("second"), {
+    observe: ["spf"],
+    off: [],
+    order: ["dnsbl"],
+    rejectScore: 12,
+    suspiciousScore: 5,
+  });
   assert.deepEqual(policy.deferFailed, []);
   assert.match(problemsOf(block("submission"))[0] ?? "", /observe".*only a listener of class mx has this/);
   assert.match(problemsOf('[policy]\ndefer_failed = ["nothing"]')[0] ?? "", /expected a rule/);

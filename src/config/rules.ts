@@ -22,6 +22,13 @@ export const listenerPolicy = {
     seenBy: ["smtpd"],
   },
   off: { type: z.array(rule), standard: [], meaning: "Rules that do not run.", seenBy: ["smtpd"] },
+  order: {
+    type: z.array(rule),
+    standard: [],
+    meaning:
+      'Rules that run first in their stage, in this order; the others follow in theirs. A rule that refuses spares those behind it; what stands behind "score" gives it no points.',
+    seenBy: ["smtpd"],
+  },
   reject_score: {
     type: count(1, 1000),
     standard: 10,

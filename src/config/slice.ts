@@ -72,6 +72,7 @@ const smtpListener = record({
   rules: record({
     observe: list(text(64)),
     off: list(text(64)),
+    order: list(text(64)),
     rejectScore: integer(1),
     suspiciousScore: integer(1),
   }),
@@ -95,6 +96,7 @@ export type SmtpListener = Shaped<typeof smtpListener>;
 const policySlice = record({
   observe: list(text(64)),
   off: list(text(64)),
+  order: list(text(64)),
   deferFailed: list(text(64)),
   rejectScore: integer(1),
   suspiciousScore: integer(1),

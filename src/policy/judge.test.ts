@@ -7,7 +7,7 @@ import { TableResolver } from "#test/support/table.ts";
 import type { Zones } from "#test/support/zone.ts";
 import type { SpfFinding } from "./facts.ts";
 import { type Decision, Judge, type JudgeOptions } from "./judge.ts";
-import { ruleIds } from "./stages.ts";
+import { ruleIds, stagesBy } from "./stages.ts";
 import type { Mode } from "./verdict.ts";
 
 const zones: Zones = {
@@ -409,6 +409,37 @@ test("modes: what is observed is recorded and refuses nothing, what is off does 
     const record = hello?.rules.find(({ rule }) => rule === "hello-address");
     assert.equal(record?.verdict, mode === "off" ? undefined : "reject");
   }
+});
+
+test("order: the rules that the site names run first in their stage, the others follow as they stand", async () => {
+  const rulesAt = async (order: readonly string[]) => {
+    const judging = new Judge(options({}, { all: true, stages: stagesBy(order) }), "192.0.2.10");
+    judging.hello("1.2.3");
+    judging.sender("x@good.test");
+    await judging.recipient("ann@a.test", 0);
+    const stages = await judging.record();
+    return new Map(stages.map(({ stage, rules }) => [stage, rules.map(({ rule }) => rule)]));
+  };
+  const asTheyStand = await rulesAt([]);
+  const given = await rulesAt(["spf", "dnsbl", "hello-listed", "senderless", "sender-domain"]);
+  assert.deepEqual(given.get("connect"), [
+    "dnsbl",
+    ...(asTheyStand.get("connect") ?? []).filter((id) => id !== "dnsbl"),
+  ]);
+  assert.deepEqual(given.get("hello")?.slice(0, 2), ["hello-listed", "exception"]);
+  assert.deepEqual(given.get("sender")?.slice(0, 3), ["spf", "sender-domain", "exception"]);
+  assert.deepEqual(given.get("recipient"), asTheyStand.get("recipient"));
+});
+
+test("order: who refuses first has the word", async () => {
+  const session = { from: "x@nowhere.test" };
+  const databases = { badmailfrom: ["x@nowhere.test"] };
+  const refusedBy = async (order: readonly string[]) => {
+    const [decision] = await judge(session, options({ databases }, { stages: stagesBy(order) }));
+    return decision?.rule;
+  };
+  assert.equal(await refusedBy([]), "sender-listed");
+  assert.equal(await refusedBy(["sender-domain"]), "sender-domain");
 });
 
 test("what takes too long or fails refuses no mail, and is told", async () => {

@@ -18,7 +18,7 @@ import {
   type World,
 } from "./facts.ts";
 import type { SiteRules } from "./site/rules.ts";
-import { stages } from "./stages.ts";
+import { type StageTable, stages, stagesBy } from "./stages.ts";
 import {
   defer,
   type Mode,
@@ -33,6 +33,8 @@ import {
 export interface JudgeOptions {
   readonly world: World;
   readonly thresholds: Thresholds;
+  /** The rules, where their order is not the one they have. */
+  readonly stages?: StageTable;
   /** By rule id, where the configuration differs from the rule. */
   readonly modes: ReadonlyMap<string, Mode>;
   /** Local parts whose mail is taken whatever the rules say, so that people who are refused can ask why. */
@@ -50,12 +52,13 @@ export interface JudgeOptions {
 /** What the configuration says of the rules; `own`: of one listener. */
 export function judgingBy(
   policy: PolicySlice,
-  own: Partial<Pick<PolicySlice, "observe" | "off" | "rejectScore" | "suspiciousScore">> = {},
-): Pick<JudgeOptions, "thresholds" | "modes" | "spared" | "deferring"> {
-  const { rejectScore, suspiciousScore, observe, off } = { ...policy, ...own };
+  own: Partial<Pick<PolicySlice, "observe" | "off" | "order" | "rejectScore" | "suspiciousScore">> = {},
+): Pick<JudgeOptions, "thresholds" | "modes" | "spared" | "deferring"> & { readonly stages: StageTable } {
+  const { rejectScore, suspiciousScore, observe, off, order } = { ...policy, ...own };
   const mode = (ids: readonly string[], given: Mode) => ids.map((id) => [id, given] as const);
   return {
     thresholds: { reject: rejectScore, suspicious: suspiciousScore },
+    stages: stagesBy(order),
     // off wins over observe
     modes: new Map([...mode(observe, "observe"), ...mode(off, "off")]),
     spared: new Set(policy.spared),
@@ -293,7 +296,7 @@ export class Judge {
 
   /** The site's own run last, but their points count in the score. */
   async #rules<S extends Stage>(stage: S): Promise<readonly Rule<S>[]> {
-    const ours = stages[stage] as readonly Rule<S>[];
+    const ours = (this.#options.stages ?? stages)[stage] as readonly Rule<S>[];
     const theirs = (await this.#options.site?.rules(stage)) ?? [];
     if (theirs.length === 0) return ours;
     const score = ours.findIndex(({ id }) => id === "score");

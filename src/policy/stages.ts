@@ -35,7 +35,9 @@ import { senderOurs } from "./rules/senderours.ts";
 import { spfRule } from "./rules/spf.ts";
 import type { Rule, Stage } from "./verdict.ts";
 
-export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
+export type StageTable = { readonly [S in Stage]: readonly Rule<S>[] };
+
+export const stages: StageTable = {
   connect: [access, exceptionClient, ban, earlyTalker, clientNameRule, dnsbl],
   hello: [exceptionHello, helloOwn, helloAddress, helloListed],
   sender: [
@@ -56,6 +58,16 @@ export const stages: { readonly [S in Stage]: readonly Rule<S>[] } = {
   // when the whole message has come, before it is taken
   message: [headerFrom, mimeDepth, headerDate, header8bit, messageScore],
 };
+
+/** The table with the rules of these ids first in their stages, in this order. */
+export function stagesBy(order: readonly string[]): StageTable {
+  const place = ({ id }: Pick<Rule, "id">) => (order.includes(id) ? order.indexOf(id) : order.length);
+  const sorted = Object.entries(stages).map(([stage, rules]) => {
+    const each: readonly Pick<Rule, "id">[] = rules;
+    return [stage, each.toSorted((one, other) => place(one) - place(other))];
+  });
+  return Object.fromEntries(sorted) as StageTable;
+}
 
 /** Ids of all rules, in the order in which they run first. */
 export const ruleIds: readonly string[] = [

@@ -62,6 +62,18 @@ test("policy explain says what each rule sees, and the verdict of the contract",
     /^reject: 550 5\.7\.1 .*\(hello-address\)$/m,
   );
 
+  // a listener with rules of its own
+  fs.appendFileSync(
+    config,
+    '\n[[listener]]\nname = "branch"\nclass = "mx"\naddresses = ["127.0.0.1:33125"]\noff = ["client-dynamic"]\norder = ["hello-own"]\n',
+  );
+  const [ip, helo] = ["192.0.2.77", "dsl-192-0-2-77.dyn.isp.test"];
+  const branch = JSON.parse(await explain(ip, helo, "", "--listener", "branch", "--json")) as Explained;
+  assert.equal(branch.verdict, "accept");
+  assert.equal(branch.stages[1]?.rules[0]?.rule, "hello-own");
+  assert.equal((await judged(ip, helo, "")).rule, "client-dynamic");
+  await assert.rejects(explain(ip, helo, "", "--listener", "none"), /there are: mx, branch/);
+
   // a rule is a file: it counts at once
   fs.mkdirSync(path.join(directory, "rules/badmailfromdir"), { recursive: true });
   fs.writeFileSync(path.join(directory, "rules/badmailfromdir/@shop.test"), "");

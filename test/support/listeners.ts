@@ -31,7 +31,7 @@ export function smtpListener(name: string, changes: Partial<SmtpListener> = {}):
     tls: "starttls",
     proxy: [],
     networks: [],
-    rules: { observe: [], off: [], rejectScore: 10, suspiciousScore: 7 },
+    rules: { observe: [], off: [], order: [], rejectScore: 10, suspiciousScore: 7 },
     clientCa: "",
     bounds: boundsOf("smtp"),
     maxSize: 1_000_000,
@@ -63,6 +63,7 @@ export function gateListener(
 export const standardPolicy: PolicySlice = {
   observe: [],
   off: [],
+  order: [],
   deferFailed: [],
   spared: ["postmaster", "abuse"],
   lists: [],

@@ -3,8 +3,10 @@
 import net from "node:net";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
-import { policySliceOf } from "#config/cut.ts";
+import { policySliceOf, rulesOf } from "#config/cut.ts";
+import { listenersOf } from "#config/listeners.ts";
 import { loadConfig } from "#config/load.ts";
+import type { Config } from "#config/schema.ts";
 import { forgetful } from "#policy/facts.ts";
 import { type Decision, Judge, judgingBy, type StageRecord } from "#policy/judge.ts";
 import { openSiteRules } from "#policy/site/rules.ts";
@@ -24,6 +26,7 @@ interface Made {
   readonly helo: string;
   readonly from: string;
   readonly recipients: readonly string[];
+  readonly listener: string;
 }
 
 function sessionOf({ options }: Call): Made {
@@ -36,7 +39,19 @@ function sessionOf({ options }: Call): Made {
   if (from === undefined) throw usage('Give the sender: --from user@example.org, or --from "" for a bounce');
   const recipients = (options["rcpt"] ?? []) as readonly string[];
   if (recipients.length === 0) throw usage("Give a recipient: --rcpt user@your.domain");
-  return { ip, helo, from: from.replace(/^<(.*)>$/, "$1"), recipients };
+  const listener = text("listener") ?? "mx";
+  return { ip, helo, from: from.replace(/^<(.*)>$/, "$1"), recipients, listener };
+}
+
+/** The rules that a listener has. */
+function rulesAt(config: Config, wanted: string): Parameters<typeof judgingBy>[1] {
+  const judged = listenersOf(config).filter(({ class: kind }) => kind === "mx");
+  const found = judged.find(({ name }) => name === wanted);
+  if (found) return rulesOf(config, found);
+  // without one there is nothing to differ from
+  if (wanted === "mx") return {};
+  const names = judged.map(({ name }) => name).join(", ");
+  throw usage(`No listener of class mx is called "${wanted}"; there are: ${names === "" ? "none" : names}`);
 }
 
 export const explain: Run = async (call) => {
@@ -45,6 +60,7 @@ export const explain: Run = async (call) => {
   const loaded = loadConfig(".");
   if (!loaded.ok) throw new Refusal(loaded.error.join("\n"));
   const config = loaded.value;
+  const own = rulesAt(config, session.listener);
   const accounts = openAccounts(call.directory);
   const domains = new Set(accounts.domains().map(({ name }) => name));
   accounts[Symbol.dispose]();
@@ -73,7 +89,10 @@ export const explain: Run = async (call) => {
     workshop: new Workshop({ clock: systemClock, ...limits.site }),
     trouble: complain,
   });
-  const judge = new Judge({ world, ...judgingBy(policy), site, all: true, trouble: complain }, session.ip);
+  const judge = new Judge(
+    { world, ...judgingBy(policy, own), site, all: true, trouble: complain },
+    session.ip,
+  );
   judge.hello(session.helo);
   judge.sender(session.from);
   let before = 0;

@@ -21,7 +21,7 @@ export interface Change {
   readonly after: Said;
 }
 
-export type ReplayOptions = Pick<JudgeOptions, "world" | "thresholds" | "modes" | "spared">;
+export type ReplayOptions = Pick<JudgeOptions, "world" | "stages" | "thresholds" | "modes" | "spared">;
 
 const taken: Said = { kind: "taken", rule: "", evidence: "" };
 
