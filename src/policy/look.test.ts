@@ -11,6 +11,7 @@ test("a look is remembered once what it shows has settled, and not before", () =
     mtimeMs: 1,
     changedMs: clock.now() - age,
     inode: 7,
+    device: 1,
     directory: false,
     regular: true,
   });
@@ -31,7 +32,7 @@ test("a look is remembered once what it shows has settled, and not before", () =
 
 test("every change makes another look", () => {
   const clock = new FakeClock();
-  const found = { size: 10, mtimeMs: 1, changedMs: 2, inode: 7, directory: false, regular: true };
+  const found = { size: 10, mtimeMs: 1, changedMs: 2, inode: 7, device: 1, directory: false, regular: true };
   const looks = [{}, { size: 11 }, { mtimeMs: 3 }, { changedMs: 3 }, { inode: 8 }].map(
     (change) => lookOf({ ...found, ...change }, clock).now,
   );

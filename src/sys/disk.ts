@@ -25,6 +25,8 @@ export interface DiskStat {
   readonly changedMs: number;
   /** Two names are one file when this is the same. */
   readonly inode: number;
+  /** The file system. */
+  readonly device: number;
   readonly directory: boolean;
   /** A file of bytes: no directory, and no pipe or device, whose reading may never end. */
   readonly regular: boolean;
@@ -63,6 +65,7 @@ export const statOf = (found: fs.Stats): DiskStat => ({
   mtimeMs: found.mtimeMs,
   changedMs: found.ctimeMs,
   inode: found.ino,
+  device: found.dev,
   directory: found.isDirectory(),
   regular: found.isFile(),
 });

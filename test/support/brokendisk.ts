@@ -268,7 +268,7 @@ export class BrokenDisk implements Disk {
   async stat(name: string): Promise<DiskStat | undefined> {
     await this.#alive();
     const at = path.normalize(name);
-    const place = { size: 0, mtimeMs: 0, changedMs: 0, inode: 0, directory: true, regular: false };
+    const place = { size: 0, mtimeMs: 0, changedMs: 0, inode: 0, device: 0, directory: true, regular: false };
     if (this.#directories.has(at)) return place;
     const inode = this.#names.get(at);
     if (!inode) return undefined;
@@ -278,6 +278,7 @@ export class BrokenDisk implements Disk {
       mtimeMs,
       changedMs: mtimeMs,
       inode: number,
+      device: 0,
       directory: false,
       regular: true,
     };

@@ -1,8 +1,11 @@
 // local: puts messages into Maildirs for the queue. It only reads the spool.
 
 import { limits } from "#base/limits.ts";
+import { messageOf } from "#base/problem.ts";
 import { openBody } from "#store/spool/source.ts";
+import { gatheredSyncs } from "#sys/gatheredsync.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
+import { SyncFs } from "#sys/syncfs.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
 import { FateTeller } from "#talk/fates.ts";
@@ -12,6 +15,9 @@ import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
 import { RejectsKeeper } from "./rejects.ts";
+
+/** Where the mailboxes are. */
+const MAIL = "mail";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
   const auth = new Caller({ path: socketOf("auth"), clock });
@@ -23,11 +29,14 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     log,
     hostname: slice.hostname,
     bounds: () => bounds,
-    mail: "mail",
+    mail: MAIL,
   });
+  const syncfs = new SyncFs(clock, MAIL);
+  const trouble = (thrown: unknown) =>
+    log.event("trouble", { text: `Each file is synced for itself: ${messageOf(thrown)}` });
   const local = new Local({
     rejects,
-    disk: quickDisk,
+    disk: gatheredSyncs(quickDisk, { clock, at: MAIL, whole: syncfs, trouble }),
     clock,
     log,
     hostname: slice.hostname,
@@ -59,6 +68,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     stop: async () => {
       log.event("stopping");
       await deliveries.finish();
+      syncfs.close();
       auth.close();
       lspawn.close();
       rejects.close();
