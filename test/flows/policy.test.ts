@@ -67,12 +67,12 @@ test("policy explain says what each rule sees, and the verdict of the contract",
     config,
     '\n[[listener]]\nname = "branch"\nclass = "mx"\naddresses = ["127.0.0.1:33125"]\noff = ["client-dynamic"]\norder = ["hello-own"]\n',
   );
-  const [ip, helo] = ["192.0.2.77", "dsl-192-0-2-77.dyn.isp.test"];
-  const branch = JSON.parse(await explain(ip, helo, "", "--listener", "branch", "--json")) as Explained;
+  const dynamic = ["192.0.2.77", "dsl-192-0-2-77.dyn.isp.test", ""] as const;
+  const branch = JSON.parse(await explain(...dynamic, "--listener", "branch", "--json")) as Explained;
   assert.equal(branch.verdict, "accept");
   assert.equal(branch.stages[1]?.rules[0]?.rule, "hello-own");
-  assert.equal((await judged(ip, helo, "")).rule, "client-dynamic");
-  await assert.rejects(explain(ip, helo, "", "--listener", "none"), /there are: mx, branch/);
+  assert.equal((await judged(...dynamic)).rule, "client-dynamic");
+  await assert.rejects(explain(...dynamic, "--listener", "none"), /there are: mx, branch/);
 
   // a rule is a file: it counts at once
   fs.mkdirSync(path.join(directory, "rules/badmailfromdir"), { recursive: true });
