@@ -112,7 +112,7 @@ export const events = {
   sts_unknown: { level: "warn", meaning: "an MTA-STS policy could not be fetched: domain, text" },
   tls_report: { level: "info", meaning: "a report on TLS was sent: domain, day, to" },
   // auth
-  auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
+  auth_login: { level: "info", meaning: "a login: protocol, user, ip, result (welcome, denied, suspended)" },
   // gate, reader
   gate_connect: { level: "info", meaning: "a client connected: session, ip, port, protocol" },
   gate_refused: { level: "info", meaning: "a client over the limit was sent away" },

@@ -27,6 +27,8 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
     }),
     whereTo: async (address) => whereTo(address),
     rejects: { keep: async () => "in Rejects", came: async () => {} },
+    quotas: { admit: async () => true, forget: () => {} },
+    fullWait: () => 0,
   });
   return { disk, local };
 }

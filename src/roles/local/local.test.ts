@@ -40,6 +40,8 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
     rejects: { keep: async () => "in Rejects", came: async () => {} },
+    quotas: { admit: async () => true, forget: () => {} },
+    fullWait: () => 0,
     ...over,
   });
   const inbox = (address: string) => {
