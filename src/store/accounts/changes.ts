@@ -16,7 +16,7 @@ export class Changes {
   }
 
   /** Runs a change of many parts: all of it is made, or nothing when `keep` says no or it throws. */
-  inside<T>(change: () => T, keep: (result: T) => boolean): T {
+  inside<T>(change: () => T, keep: (result: T) => boolean = () => true): T {
     // within a larger change that one decides
     if (this.#depth > 0) return change();
     let result: T | undefined;

@@ -5,7 +5,7 @@ import { limits } from "#base/limits.ts";
 import { type AccountAddress, extensionsOf, foldDomain } from "./address.ts";
 import { Changes, foreign, MARKS } from "./changes.ts";
 import { Lists } from "./lists.ts";
-import { type Account, accountOf, type Found, type LoginAccount, type Quota, Resolver } from "./resolve.ts";
+import { type Account, accountOf, type Found, type LoginAccount, Resolver } from "./resolve.ts";
 import {
   type AccountRow,
   type AliasRow,
@@ -25,22 +25,25 @@ export interface Domain {
   readonly aliasOf?: string;
   /** Gets mail for whom there is not. */
   readonly catchAll?: string;
-  /** Of each account that has none of its own. */
-  readonly quota?: Quota;
+  /** Bytes and messages that each account may have that has no quota of its own; 0: as many as there is room for. */
+  readonly quota?: number;
+  readonly messages?: number;
   readonly maxAccounts?: number;
 }
 
 export interface DomainSettings {
   readonly aliasOf: string | undefined;
   readonly catchAll: string | undefined;
-  readonly quota: Quota | undefined;
+  readonly quota: number | undefined;
+  readonly messages: number | undefined;
   readonly maxAccounts: number | undefined;
 }
 
 export interface AccountSettings {
   readonly suspended: boolean;
-  /** Undefined: that of the domain; zeros: none, whatever the domain has. */
-  readonly quota: Quota | undefined;
+  /** Bytes and messages; undefined: as its domain has it; 0: as many as there is room for, whatever the domain has. */
+  readonly quota: number | undefined;
+  readonly messages: number | undefined;
   readonly forwards: readonly string[];
   readonly keep: boolean;
 }
@@ -111,7 +114,8 @@ export class Directory implements Disposable {
       created: row.created,
       ...(row.alias_of === null ? {} : { aliasOf: row.alias_of }),
       ...(row.catch_all === null ? {} : { catchAll: row.catch_all }),
-      ...given("quota", quotaIn(row)),
+      ...(row.quota_bytes === null ? {} : { quota: row.quota_bytes }),
+      ...(row.quota_messages === null ? {} : { messages: row.quota_messages }),
       ...(row.max_accounts === null ? {} : { maxAccounts: row.max_accounts }),
     }));
   }
@@ -128,13 +132,13 @@ export class Directory implements Disposable {
       const before: DomainSettings = {
         aliasOf: row.alias_of ?? undefined,
         catchAll: row.catch_all ?? undefined,
-        quota: quotaIn(row),
+        ...quotaIn(row),
         maxAccounts: row.max_accounts ?? undefined,
       };
-      const { aliasOf, catchAll, quota, maxAccounts } = { ...before, ...change };
+      const { aliasOf, catchAll, quota, messages, maxAccounts } = { ...before, ...change };
       const problem = aliasOf === undefined ? undefined : this.#aliasProblem(name, aliasOf);
       if (problem !== undefined) return problem;
-      const values = [aliasOf, catchAll, quota?.bytes, quota?.messages, maxAccounts];
+      const values = [aliasOf, catchAll, quota, messages, maxAccounts];
       this.#tables.run("setDomain", ...values.map((value) => value ?? null), name);
       if (catchAll !== undefined && ["unknown", "looping"].includes(this.find(catchAll).kind))
         return `There is no ${catchAll} to catch mail for ${name}`;
@@ -155,7 +159,7 @@ export class Directory implements Disposable {
 
   /** "used": it has accounts, aliases or other names. */
   deleteDomain(name: string): "deleted" | "unknown" | "used" {
-    return this.#tables.together(() => {
+    return this.#changes.inside(() => {
       if (!this.#changes.domain(name)) return "unknown";
       const used =
         this.accounts(name).length +
@@ -184,7 +188,7 @@ export class Directory implements Disposable {
     password: string,
     now: number,
   ): "added" | "exists" | "elsewhere" | "full" {
-    return this.#tables.together(() => {
+    return this.#changes.inside(() => {
       const place = this.#changes.domain(domain);
       if (!place || place.alias_of !== null) return "elsewhere";
       if (this.#changes.taken({ local, domain })) return "exists";
@@ -203,7 +207,7 @@ export class Directory implements Disposable {
     return (
       row && {
         suspended: row.suspended !== 0,
-        quota: quotaIn(row),
+        ...quotaIn(row),
         forwards: JSON.parse(row.forwards) as string[],
         keep: row.keep !== 0,
       }
@@ -214,15 +218,15 @@ export class Directory implements Disposable {
     return this.#changes.changing(() => {
       const before = this.settingsOf(address);
       if (!before) return missing(address);
-      const { suspended, quota, forwards, keep } = { ...before, ...change };
+      const { suspended, quota, messages, forwards, keep } = { ...before, ...change };
       if (forwards.some((each) => this.#changes.isSame(each, address)))
         return `${address} cannot forward to itself`;
       const list = JSON.stringify([...new Set(forwards)].sort());
       this.#tables.run(
         "setAccount",
         suspended ? 1 : 0,
-        quota?.bytes ?? null,
-        quota?.messages ?? null,
+        quota ?? null,
+        messages ?? null,
         list,
         keep ? 1 : 0,
         address,
@@ -308,13 +312,9 @@ export class Directory implements Disposable {
   }
 }
 
-const given = <K extends string, T>(name: K, value: T | undefined): { readonly [key in K]?: T } =>
-  (value === undefined ? {} : { [name]: value }) as { readonly [key in K]?: T };
-
-const quotaIn = ({
-  quota_bytes: bytes,
-  quota_messages: messages,
-}: Pick<DomainRow, "quota_bytes" | "quota_messages">): Quota | undefined =>
-  bytes === null && messages === null ? undefined : { bytes: bytes ?? 0, messages: messages ?? 0 };
+const quotaIn = ({ quota_bytes, quota_messages }: Pick<DomainRow, "quota_bytes" | "quota_messages">) => ({
+  quota: quota_bytes ?? undefined,
+  messages: quota_messages ?? undefined,
+});
 
 const missing = (address: string) => `There is no account ${address}; see: kenro user list`;
