@@ -36,7 +36,7 @@ export interface LocalOptions {
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
   /** For messages that were refused. */
   readonly rejects: Pick<RejectsKeeper, "keep" | "came">;
-  readonly quotas: Pick<QuotaKeeper, "admit" | "forget">;
+  readonly quotas: Pick<QuotaKeeper, "deliver">;
   /** How long mail waits for room in a mailbox, ms. */
   readonly fullWait: () => number;
   /** Trouble when auth is away. */
@@ -171,13 +171,9 @@ export class Local {
     const { disk, clock, quotas } = this.#options;
     const mailbox = this.#mailbox(await folderFor(disk, maildir, folder));
     if (!quota) return mailbox.deliver(letter, delivery.again, clock.now());
-    const mayAdd = (bytes: number) => quotas.admit(maildir, quota, bytes);
-    try {
-      return await mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now());
-    } catch (thrown) {
-      quotas.forget(maildir);
-      throw thrown;
-    }
+    return quotas.deliver(maildir, quota, (mayAdd) =>
+      mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
+    );
   }
 
   /** It was taken when there was room, or when nobody knew: it may wait a while for people to make some. */
