@@ -224,6 +224,8 @@ export const limits = {
   directory: {
     /** Addresses that one account may send as. */
     senders: 900,
+    /** Addresses that the mail of an account goes on to. */
+    forwards: 100,
     /** Instructions (.qmail) of one address. */
     instructions: 64 * KiB,
     /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */

@@ -13,7 +13,7 @@ import type { Outcome } from "#wire/envelope.ts";
 import { examine, recodeBody } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
-import type { QuotaKeeper } from "./quota.ts";
+import type { Bound, QuotaKeeper } from "./quota.ts";
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
@@ -62,7 +62,8 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
+      // and what may be long is not kept ten thousand times
+      fleeting: ({ kind }) => kind !== "mailbox",
     });
   }
 
@@ -167,11 +168,12 @@ export class Local {
     }
   }
 
-  async #put({ delivery }: Parcel, { maildir, folder, quota }: Home, letter: Letter): Promise<Dropped> {
+  async #put({ delivery }: Parcel, home: Home, letter: Letter): Promise<Dropped> {
     const { disk, clock, quotas } = this.#options;
-    const mailbox = this.#mailbox(await folderFor(disk, maildir, folder));
-    if (!quota) return mailbox.deliver(letter, delivery.again, clock.now());
-    return quotas.deliver(maildir, quota, (mayAdd) =>
+    const mailbox = this.#mailbox(await folderFor(disk, home.maildir, home.folder));
+    const bounds = boundsOf(home);
+    if (bounds.length === 0) return mailbox.deliver(letter, delivery.again, clock.now());
+    return quotas.deliver(bounds, (mayAdd) =>
       mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
     );
   }
@@ -226,6 +228,12 @@ const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 function headOf(sender: string, recipient: string): Buffer {
   return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
 }
+
+/** The quotas that hold for a mailbox: its own, and what it shares with others. */
+const boundsOf = ({ maildir, quota, shared }: Home): readonly Bound[] => [
+  ...(quota ? [{ at: maildir, quota, many: false }] : []),
+  ...(shared ? [{ at: shared.directory, quota: shared, many: true }] : []),
+];
 
 /** What came into a mailbox; asked again after a crash it finds what it did, so one copy stays here and one goes on. */
 function behind(again: boolean, recipient: string, copies: readonly string[] = []): Outcome {
