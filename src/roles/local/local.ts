@@ -3,6 +3,7 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import { Turnstile } from "#base/turnstile.ts";
 import type { Logger } from "#log/logger.ts";
 import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
@@ -51,6 +52,7 @@ type Home = Omit<Extract<Destination, { kind: "mailbox" }>, "kind">;
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
+  readonly #turnstile = new Turnstile(RECIPIENTS_AT_A_TIME);
   readonly #where: Remembered<Destination>;
   #host: string;
 
@@ -91,18 +93,13 @@ export class Local {
     }
   }
 
-  /** Some at a time: a message for thousands shall not open thousands of files at once. */
   async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
-    const { recipients } = parcel.delivery;
-    const outcomes: Delivered["outcomes"][number][] = [];
-    let next = 0;
-    const work = async () => {
-      for (let one = recipients[next++]; one; one = recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
-    return outcomes;
+    return Promise.all(
+      parcel.delivery.recipients.map(async (recipient) => ({
+        index: recipient.index,
+        outcome: await this.#turnstile.pass(() => this.#one(parcel, recipient)),
+      })),
+    );
   }
 
   async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
@@ -212,7 +209,8 @@ async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBod
   return recodeBody(body, await examine(body.chunks()), "8bit");
 }
 
-const RECIPIENTS_AT_A_TIME = 50;
+/** Of all messages together: each has some files open. */
+const RECIPIENTS_AT_A_TIME = 150;
 
 /** One message under way to its recipients. */
 interface Parcel {
