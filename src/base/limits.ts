@@ -256,6 +256,16 @@ export const limits = {
     /** Files that say which users there are. */
     users: 64 * MiB,
   },
+  directory: {
+    /** Addresses that one account may send as. */
+    senders: 900,
+    /** Instructions (.qmail) of one address. */
+    instructions: 64 * KiB,
+    /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */
+    usage: { entries: 100_000, life: 90 * second, recount: 30 * second },
+    /** A line of `kenro directory import`. */
+    line: 4 * MiB,
+  },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
     head: 1 * MiB,

@@ -141,6 +141,8 @@ test("sliceFor() tells each role what is its own", () => {
     readers: 2,
     remember: 60_000,
     systemDomains: [],
+    marks: "-+",
+    folders: true,
   });
   assert.deepEqual(sliceFor("logger", read.value), { log: "info", size: 16_777_216, files: 20 });
 });

@@ -44,10 +44,12 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
-  auth: ({ log, processes, login, system_users }) => ({
+  auth: ({ log, processes, login, accounts, system_users }) => ({
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+    marks: accounts.extension_marks,
+    folders: accounts.extension_folders === "on",
     systemDomains: system_users.enabled === "on" ? system_users.domains.map(systemDomain) : [],
   }),
   lspawn: ({ log, hostname, drop, system_users: users }) => ({
@@ -87,10 +89,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     dropDomain: drop.domain === "" ? hostname : drop.domain,
     dropSize: smtp.max_size,
   }),
-  local: ({ log, hostname, policy }) => ({
+  local: ({ log, hostname, policy, accounts }) => ({
     log: log.level,
     hostname,
     rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+    fullWait: accounts.full_wait,
   }),
   remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,
