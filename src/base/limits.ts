@@ -221,6 +221,41 @@ export const limits = {
     /** Delivered-To fields; with more of them a message is looping, whatever they say. */
     hops: 100,
   },
+  dotqmail: {
+    /** A .qmail file. Its addresses fit into one frame; `forward` says how many there may be. */
+    file: 512 * KiB,
+    /** Bytes of a message's header that are looked through for Delivered-To. */
+    header: 1 * MiB,
+    /** Waiting for the lock of an mbox. A FILE.lock this old belongs to a program that died. */
+    lock: 30 * second,
+    staleLock: 1024 * second,
+    /** Of a program's output: what is kept, and what ends it. */
+    output: 10_000,
+    flood: 16 * MiB,
+    /** After a program has ended, what it started may still write this long. */
+    drain: 200,
+  },
+  lspawn: {
+    /** Deliveries of one user that wait for the one under way; more are put off. */
+    waiting: 4,
+    /** Deliveries that one worker makes. */
+    deliveries: 50,
+    /** Starting a worker, and waiting for another one to end. */
+    start: 30 * second,
+    /** local waits so long: longer than the longest delivery and all that wait before it may take. */
+    attempt: 90 * minute,
+    /** How long it is believed which files an address has, and for how many; looks under way at a time, and waiting. */
+    believed: 5 * second,
+    entries: 10_000,
+    looks: 4,
+    looksWaiting: 200,
+    look: 5 * second,
+    /** Keys of done lines of one delivery; bytes of a page of the record, of which there are two. */
+    keys: 10_000,
+    record: 1 * MiB,
+    /** Files that say which users there are. */
+    users: 64 * MiB,
+  },
   directory: {
     /** Addresses that one account may send as. */
     senders: 900,

@@ -6,6 +6,7 @@ import { accountsSection } from "./accounts.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
+import { systemUsersSection } from "./systemusers.ts";
 import {
   count,
   duration,
@@ -251,6 +252,7 @@ export const sections = {
     },
   },
   drop: dropSection,
+  system_users: systemUsersSection,
   remote: {
     meaning: "Sending to other servers.",
     settings: {
@@ -344,7 +346,7 @@ export const sections = {
       base: {
         type: count(100, 2_000_000_000),
         standard: 58_100,
-        meaning: "First of the eleven user and group numbers; they need no entries in /etc/passwd.",
+        meaning: "First of the twenty user and group numbers; they need no entries in /etc/passwd.",
         seenBy: ["supervisor"],
       },
     },

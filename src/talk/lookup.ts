@@ -84,10 +84,18 @@ const instructions = record({
 
 export type Instructed = Shaped<typeof instructions>;
 
+const system = record({
+  kind: word("system"),
+  /** What lspawn knows it by: the local part after rewriting, and the domain. */
+  local: text(512),
+  host: text(255),
+});
+
 export type Destination =
   | Shaped<typeof mailbox>
   | Shaped<typeof forward>
   | Instructed
+  | Shaped<typeof system>
   | Shaped<typeof noSuchUser>
   | Shaped<typeof denied>;
 
@@ -95,7 +103,7 @@ export type Destination =
 export const whereTo: Verb<Shaped<typeof address>, Destination> = {
   kind: 11,
   question: address,
-  answer: union<Destination>({ mailbox, forward, instructions, unknown: noSuchUser, denied }),
+  answer: union<Destination>({ mailbox, forward, instructions, system, unknown: noSuchUser, denied }),
 };
 
 /** queue: is this domain delivered here? */

@@ -21,6 +21,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
   const asked: string[] = [];
   let closed = 0;
   const local = new Local({
+    toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk: quickDisk,
     clock,
     log: new Logger({ role: "local", clock, level: "debug", sink: (line) => void lines.push(line) }),

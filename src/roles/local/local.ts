@@ -9,9 +9,10 @@ import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Destination } from "#talk/lookup.ts";
+import type { SystemDelivery } from "#talk/lspawn.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
-import { examine, recodeBody } from "#wire/message/binary.ts";
+import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
 import type { Bound, QuotaKeeper } from "./quota.ts";
@@ -42,6 +43,8 @@ export interface LocalOptions {
   readonly fullWait: () => number;
   /** Trouble when auth is away. */
   readonly whereTo: (address: string) => Promise<Destination>;
+  /** A message for a user of the machine (docs/dotqmail.md). Trouble when lspawn is away. */
+  readonly toSystemUser: (delivery: SystemDelivery) => Promise<Outcome>;
 }
 
 type Recipient = Delivery["recipients"][number];
@@ -80,7 +83,7 @@ export class Local {
     try {
       body = await this.#options.openBody(delivery.place);
       const traces = await tracesOf(body);
-      const parcel = { delivery, traces, body: await safeBody(delivery, body) };
+      const parcel = { delivery, traces, body: await asLines(body, delivery.body) };
       return { outcomes: bounded(await this.#each(parcel)) };
     } catch (thrown) {
       this.#options.log.event("trouble", { id, text: messageOf(thrown) });
@@ -97,7 +100,7 @@ export class Local {
     return Promise.all(
       parcel.delivery.recipients.map(async (recipient) => ({
         index: recipient.index,
-        outcome: await this.#turnstile.pass(() => this.#one(parcel, recipient)),
+        outcome: await this.#one(parcel, recipient),
       })),
     );
   }
@@ -116,8 +119,9 @@ export class Local {
     // final is only what auth says
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
     // only who has a mailbox has Rejects
-    if (rejected && (answer.kind === "forward" || answer.kind === "denied"))
+    if (rejected && answer.kind !== "mailbox" && answer.kind !== "instructions")
       return { kind: "delivered", by: "not kept" };
+    if (answer.kind === "system") return this.#toSystemUser(parcel.delivery, recipient, answer);
     if (!rejected && isLooping(parcel.traces, address))
       return failed("5.4.6", "This message is looping: it already has my Delivered-To line.");
     if (answer.kind === "forward") {
@@ -132,7 +136,8 @@ export class Local {
     // the text of a user of ours is not lost sight of: whoever runs it comes later
     if (answer.kind === "instructions" && !rejected)
       return deferred("4.3.5", "The instructions of this address cannot be followed now");
-    return this.#drop(parcel, recipient, answer);
+    const home = answer;
+    return this.#turnstile.pass(() => this.#drop(parcel, recipient, home));
   }
 
   async #drop(parcel: Parcel, { index, address }: Recipient, home: Home): Promise<Outcome> {
@@ -162,6 +167,20 @@ export class Local {
       return noRoom.has(codeOf(thrown) ?? "")
         ? deferred("4.3.1", "There is no room for the message now")
         : deferred("4.3.0", "The mailbox cannot be used now");
+    }
+  }
+
+  async #toSystemUser(
+    { id, arrived, sender, body, again, place }: Delivery,
+    { index, address }: Recipient,
+    { local, host }: Extract<Destination, { kind: "system" }>,
+  ): Promise<Outcome> {
+    try {
+      const letter = { id, arrived, sender, body, again, place, index, local, host };
+      return await this.#options.toSystemUser(letter);
+    } catch (thrown) {
+      this.#options.log.event("trouble", { id, to: address, text: messageOf(thrown) });
+      return deferred("4.3.0", "Deliveries for users of the machine cannot be made now");
     }
   }
 
@@ -198,15 +217,6 @@ export class Local {
       return void mailbox.close();
     }
   }
-}
-
-/**
- * The body as a Maildir can keep it. Its files hold lines, so bytes that are none (RFC 3030 §3) would come back as others: binary parts are
- * encoded, always in the same way, so that the file has the same name in every attempt. Rejects when the body cannot be read.
- */
-async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBody> {
-  if (delivery.body !== "binarymime") return body;
-  return recodeBody(body, await examine(body.chunks()), "8bit");
 }
 
 /** Of all messages together: each has some files open. */
