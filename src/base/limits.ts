@@ -249,6 +249,9 @@ export const limits = {
     entries: 10_000,
     looks: 4,
     looksWaiting: 200,
+    /** Programs of accounts that wait for one of the numbers under which they run, and how many numbers there are. */
+    programsWaiting: 40,
+    programs: 8,
     look: 5 * second,
     /** Keys of done lines of one delivery; bytes of a page of the record, of which there are two. */
     keys: 10_000,

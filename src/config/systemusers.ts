@@ -19,6 +19,13 @@ export const systemUsersSection = {
       meaning: '"on": mail for users of the machine is delivered, each with his own rights.',
       seenBy: ["supervisor", "auth"],
     },
+    allow_programs: {
+      type: z.enum(["on", "off"]),
+      standard: "off",
+      meaning:
+        '"on": instructions of accounts (`kenro user qmail`) may start programs: each alone, as a user of its own, without network. It does not need `enabled`.',
+      seenBy: ["supervisor", "lspawn"],
+    },
     domains: {
       type: z.array(name).max(10_000),
       standard: [],

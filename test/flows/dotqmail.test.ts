@@ -300,3 +300,59 @@ test("procmail and maildrop of Debian as programs; an mbox is shared with lockfi
   assert.equal(await site.outcome("joe@sys.test", ++made), "delivered did 1+0+0");
   assert.equal(site.read("joe", "box.lock"), undefined);
 });
+
+test("instructions of accounts: mailbox and addresses always; programs when allowed, apart from everything", async (context) => {
+  if (!rootOnly(context)) return;
+  const site = await SystemWorld.start(context, [], {
+    enabled: '"off"',
+    allow_programs: '"on"',
+    time: '"5s"',
+  });
+  const { world } = site;
+  const told = (count: number) =>
+    eventually(() => {
+      const rows = JSON.parse(
+        world
+          .kenro(["log", "--json"])
+          .replaceAll("\n", ",")
+          .replace(/^(.*),$/, "[$1]"),
+      ) as {
+        readonly event: string;
+        readonly fields: Readonly<Record<string, string>>;
+      }[];
+      const found = rows.filter(
+        ({ event, fields }) => event === "queue_delivery" && fields["to"] === "ann@a.test",
+      );
+      const last = found[count - 1];
+      return last && `${last.fields["outcome"]} ${last.fields["text"]}`;
+    });
+  let made = 0;
+  const outcome = async (text: string) => {
+    world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], text);
+    site.send("ann@a.test");
+    return told(++made);
+  };
+  assert.equal(await outcome("./Maildir/\n&bob@a.test\n"), "handed did 1+1+0");
+  await eventually(() => world.delivered("ann").length === 1 && world.delivered("bob").length === 1);
+  const spy = [
+    "id -u",
+    "pwd",
+    "ls -A",
+    "grep -c hello",
+    `cat ${world.dir}/kenro.toml /etc/shadow 2>/dev/null`,
+    "cat /proc/net/dev | grep -vc lo:",
+    "ls /proc | grep -c '^[0-9]'",
+    "echo $USER $HOME $EXT",
+    "exit 100",
+  ].join("; ");
+  const said = (await outcome(`|${spy}\n`)).split("\n");
+  assert.match(said[0] ?? "", /^failed 581\d\d$/);
+  assert.deepEqual(said.slice(1, 4), ["/tmp", "1", "2"]);
+  assert.ok(Number(said[4]) < 6, said.join(" "));
+  assert.equal(said[5], "ann@a.test /tmp");
+  assert.match(await outcome("|f() { f | f & }; f; sleep 60\n"), /did not end in time|Cannot fork/);
+  assert.match(await outcome("|sleep 100\n"), /did not end in time/);
+  assert.equal(await outcome("|exit 99\n|exit 100\n"), "delivered did 0+0+1");
+  assert.match(await outcome("./Mailbox\n"), /^deferred Accounts have no mbox files/);
+  world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], "|true\n");
+});
