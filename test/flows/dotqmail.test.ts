@@ -354,5 +354,13 @@ test("instructions of accounts: mailbox and addresses always; programs when allo
   assert.match(await outcome("|sleep 100\n"), /did not end in time/);
   assert.equal(await outcome("|exit 99\n|exit 100\n"), "delivered did 0+0+1");
   assert.match(await outcome("./Mailbox\n"), /^deferred Accounts have no mbox files/);
-  world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], "|true\n");
+  world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], "|true\n./Maildir/\n");
+  assert.equal(
+    world.kenro(["deliver", "--dry-run", "ann@a.test"]),
+    "program true\nmaildir ./Maildir/\ndid 1+0+1\n",
+  );
+  assert.match(
+    world.kenro(["deliver", "--dry-run", "bob@a.test"]),
+    /^maildir mail\/a\.test\/bob\/Maildir\/\ndid 1\+0\+0\n$/,
+  );
 });

@@ -68,7 +68,7 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
+      fleeting: ({ kind }) => kind === "unknown" || kind === "forward" || kind === "instructions",
     });
   }
 
