@@ -309,7 +309,7 @@ test("instructions of accounts: mailbox and addresses always; programs when allo
     time: '"5s"',
   });
   const { world } = site;
-  const told = (count: number) =>
+  const told = (attempts: number) =>
     eventually(() => {
       const rows = JSON.parse(
         world
