@@ -258,7 +258,7 @@ export class Directory implements Disposable {
       if (!row) return missing(address);
       const name = `${row.local}-${ext}`;
       if (this.#changes.named({ local: name, domain: row.domain }))
-        return `There is a ${name}@${row.domain} of its own`;
+        return `${name}@${row.domain} is there already, as an address of its own`;
       this.#tables.run("setExtension", row.id, ext, mailbox ? 1 : 0, password ?? null);
       return undefined;
     });
