@@ -323,7 +323,7 @@ test("instructions of accounts: mailbox and addresses always; programs when allo
       const found = rows.filter(
         ({ event, fields }) => event === "queue_delivery" && fields["to"] === "ann@a.test",
       );
-      const last = found[count - 1];
+      const last = found[attempts - 1];
       return last && `${last.fields["outcome"]} ${last.fields["text"]}`;
     });
   let made = 0;

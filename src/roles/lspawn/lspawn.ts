@@ -24,7 +24,7 @@ export interface OpenBody extends LetterBody {
 export interface LspawnOptions {
   readonly log: Logger;
   readonly slice: () => SliceOf<"lspawn">;
-  readonly users: () => Users;
+  readonly users: () => Pick<Users, "find">;
   readonly looks: Pick<Looks, "hasFile">;
   readonly workers: Pick<Workers, "deliver">;
   /** Keys of lines that are done. */
