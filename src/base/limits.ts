@@ -148,8 +148,8 @@ export const limits = {
     turn: 64 * KiB,
   },
   /** Where strangers make us fill buffers: the young are collected after so many bytes of new ones, everything when so many bytes more than
-   * before are in use, or so many for each client; how often that is looked at, ms. */
-  garbage: { young: 2 * MiB, old: 5 * MiB, each: 24 * KiB, look: 50 },
+   * before are in use, or so many for each client, and more for those that left since, up to a bound; how often that is looked at, ms. */
+  garbage: { young: 2 * MiB, old: 5 * MiB, each: 24 * KiB, look: 50, left: 16 * KiB, leftMost: 20 * MiB },
   tls: {
     handshake: 30 * second,
     /** Certificates and keys together, PEM; with the rest of the configuration they fit into one frame (talk.frame). */
