@@ -44,6 +44,7 @@ export const deliverToUser: Verb<SystemDelivery, Outcome> = {
 };
 
 const programRun = record({
+  account: text(512),
   id: text(64),
   index: integer(0),
   /** Of the line (docs/dotqmail.md). */

@@ -67,6 +67,50 @@ test("lines that are done are not done again when a later one fails, or a proces
   assert.equal(count(site.read("joe", "began"), "began"), 2);
 });
 
+test("kill -9 of lspawn, local and the queue again and again: Maildirs and forwards once, the rest at least once", async (context) => {
+  if (!rootOnly(context)) return;
+  const site = await SystemWorld.start(context, ["joe", "bob", "eve"], { idle: '"1s"' });
+  const { world } = site;
+  const users = ["joe", "bob", "eve"];
+  for (const user of users) {
+    site.write(user, ".qmail", "./Mailbox\n./in/\n|grep ^Subject >> seen\n&ann@a.test\n./Mailbox\n");
+    fs.mkdirSync(site.at(user, "in"), { mode: 0o700 });
+    fs.chownSync(site.at(user, "in"), site.uid(user), site.uid(user));
+  }
+  const roles = ["lspawn", "local", "queue"];
+  const rounds = 12;
+  for (let round = 0; round < rounds; round++) {
+    for (const user of users) site.send(`${user}@sys.test`, `Subject: ${user}-${round}\n\nx\n`);
+    const role = roles[round % roles.length] ?? "";
+    const pid = world.pid(role);
+    if (pid > 0) process.kill(pid, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 100 + ((round * 37) % 200)));
+  }
+  const settled = () => {
+    const up = world.status().every(({ state }) => state === "up");
+    if (!up) return false;
+    retry(site);
+    return JSON.parse(world.kenro(["queue", "list", "--json"])).length === 0;
+  };
+  await eventually(settled, 120_000);
+  const subjects = (files: readonly string[]) =>
+    files.map((file) => /^Subject: (.*)$/m.exec(fs.readFileSync(file, "utf8"))?.[1] ?? "").sort();
+  const sent = (user: string) => Array.from({ length: rounds }, (_, round) => `${user}-${round}`).sort();
+  for (const user of users) {
+    assert.deepEqual(subjects(site.maildir(user, "in")), sent(user), user);
+    const [box, seen] = [site.read(user, "Mailbox"), site.read(user, "seen")];
+    for (const subject of sent(user)) {
+      assert.ok(count(box, `Subject: ${subject}\n`) >= 2, subject);
+      assert.ok(count(seen, `Subject: ${subject}\n`) >= 1, subject);
+    }
+    const more = count(box, "From s@x.test") - 2 * rounds + count(seen, "\n") - rounds;
+    context.diagnostic(`${user}: ${more} of ${3 * rounds} mbox and program lines were done again`);
+    // no message is torn
+    assert.equal(count(box, "\n\nFrom s@x.test "), count(box, "From s@x.test ") - 1);
+  }
+  assert.deepEqual(subjects(world.delivered("ann")), users.flatMap(sent).sort());
+});
+
 /** A home as it is wrong, and what is said of it. */
 const wrong: readonly (readonly [what: string, make: (site: SystemWorld) => void, said: RegExp])[] = [
   [

@@ -72,7 +72,7 @@ export async function followInstructions(task: Task, hands: Hands): Promise<Outc
 }
 
 async function runFor(
-  { delivery, index }: Task,
+  { delivery, index, answer: { account } }: Task,
   { log, runProgram }: Hands,
   line: {
     readonly command: string;
@@ -83,7 +83,7 @@ async function runFor(
   const { id, again, body, place } = delivery;
   try {
     const variables = Object.entries(line.variables);
-    return await runProgram({ ...line, variables, id, index, again, body, place });
+    return await runProgram({ ...line, account, variables, id, index, again, body, place });
   } catch (thrown) {
     log.event("trouble", { id, text: messageOf(thrown) });
     return { end: "deferred", report: "Programs cannot be run now. (#4.3.0)" };

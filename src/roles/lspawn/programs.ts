@@ -39,6 +39,8 @@ export class Programs {
   readonly #options: ProgramsOptions;
   readonly #busy = new Set<number>();
   readonly #waiting: (() => void)[] = [];
+  /** Programs, running or waiting, by accounts. */
+  readonly #accounts = new Map<string, number>();
 
   constructor(options: ProgramsOptions) {
     this.#options = options;
@@ -56,7 +58,9 @@ export class Programs {
       const before = again ? await record.behind(name) : [];
       if (before.includes("")) return { end: "done", report: "" };
       if (before.includes(STOPPED)) return { end: "stop", report: "" };
-      const ended = await this.#alone((uid) => this.#one(question, uid));
+      const ended = await this.#counted(question.account, () =>
+        this.#alone((uid) => this.#one(question, uid)),
+      );
       if (ended.end === "done" || ended.end === "stop") {
         const sync = await record.add(ended.end === "stop" ? `${name}${STOPPED}` : name);
         await sync();
@@ -65,6 +69,21 @@ export class Programs {
     } catch (thrown) {
       log.event("trouble", { id, text: messageOf(thrown) });
       return later("The program cannot be run now. (#4.3.0)");
+    }
+  }
+
+  /** One account keeps nobody else waiting. */
+  async #counted(account: string, run: () => Promise<Ended>): Promise<Ended> {
+    const before = this.#accounts.get(account) ?? 0;
+    if (before >= limits.lspawn.programsOfAccount)
+      return later("Too many programs of this account run already. (#4.3.2)");
+    this.#accounts.set(account, before + 1);
+    try {
+      return await run();
+    } finally {
+      const left = (this.#accounts.get(account) ?? 1) - 1;
+      if (left > 0) this.#accounts.set(account, left);
+      else this.#accounts.delete(account);
     }
   }
 
