@@ -61,7 +61,7 @@ export const systemUsersSection = {
     workers: {
       type: count(1, 200),
       standard: 10,
-      meaning: "Users that are delivered to at a time; each costs some 45 MB meanwhile.",
+      meaning: "Users that are delivered to at a time; each costs some 60 MB meanwhile.",
       seenBy: ["lspawn"],
     },
     idle: {
