@@ -1,5 +1,6 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
+import { limits } from "#base/limits.ts";
 import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
@@ -21,6 +22,9 @@ export function policySliceOf({ policy }: Config): PolicySlice {
     rejects: policy.rejects_time > 0,
   };
 }
+
+/** Numbers from `users.base` on that belong to roles and groups; a test compares it with roles/roles.ts. */
+export const ROLE_NUMBERS = 12;
 
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
 export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
@@ -52,7 +56,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     folders: accounts.extension_folders === "on",
     systemDomains: system_users.enabled === "on" ? system_users.domains.map(systemDomain) : [],
   }),
-  lspawn: ({ log, hostname, drop, system_users: users }) => ({
+  lspawn: ({ log, hostname, drop, system_users: users, users: { base } }) => ({
     log: log.level,
     hostname,
     domain: drop.domain === "" ? hostname : drop.domain,
@@ -63,6 +67,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     workers: users.workers,
     idle: users.idle,
     time: users.time,
+    // behind those of roles and groups (roles/roles.ts)
+    programs:
+      users.allow_programs === "on"
+        ? Array.from({ length: limits.lspawn.programs }, (_, at) => base + ROLE_NUMBERS + at)
+        : [],
     bounds: {
       memory: users.memory,
       processes: users.processes,

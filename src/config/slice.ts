@@ -166,6 +166,8 @@ export const lspawnSlice = record({
   /** ms */
   idle: integer(1),
   time: integer(1),
+  /** User numbers under which programs of accounts run; none: they do not. */
+  programs: list(integer(1), 100),
   /** Of a program; cpu in seconds. */
   bounds: record({ memory: integer(1), processes: integer(1), fileSize: integer(1), cpu: integer(1) }),
 });

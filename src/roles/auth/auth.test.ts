@@ -255,6 +255,7 @@ test("addresses of users of the machine: accounts first, then as lspawn says, by
     ['"joe"@SYSTEM.test', "deliverable", { kind: "system", local: "joe", host: "system.test" }],
     ["Joe-Foo@system.test", "unknown", { kind: "system", local: "Joe-Foo", host: "system.test" }],
     ["Info@shop.test", "deliverable", { kind: "system", local: "joe-shop-Info", host: "shop.test" }],
+    ["PostMaster@system.test", "deliverable", "mailbox"],
     ["joe@elsewhere.test", "elsewhere", { kind: "unknown" }],
   ] as const) {
     assert.equal((await ask.smtpd.ask(recipient, { address })).kind, kind, address);

@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
+import { foldLocal, unquoteLocal } from "#store/accounts/address.ts";
 import { Directory } from "#store/accounts/directory.ts";
 import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
@@ -11,6 +12,7 @@ import { Caller } from "#talk/caller.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
 import { type Destination, isLocal, type RecipientAnswer, recipient, usage, whereTo } from "#talk/lookup.ts";
 import { type Existence, systemUser } from "#talk/lspawn.ts";
+import { splitAddress } from "#wire/envelope.ts";
 import type { Start } from "../boot.ts";
 import { Lookups } from "./lookups.ts";
 import { Tickets } from "./tickets.ts";
@@ -34,6 +36,11 @@ export interface AuthOptions {
 
 /** What a peer may log in for; a thief of smtpd gets no tickets for mailboxes. */
 const protocolsOf = { smtpd: ["smtp"], gate: ["pop3", "imap"] } as const;
+
+/** RFC 5321 §4.5.1: mail for postmaster is always taken; where no user has it, whoever has the postmaster's of the server. */
+const POSTMASTER = "postmaster";
+const isPostmaster = (address: string, found: Existence = { kind: "unknown" }): boolean =>
+  found.kind === "unknown" && foldLocal(unquoteLocal(splitAddress(address).local)) === POSTMASTER;
 
 export class Auth {
   readonly #options: AuthOptions;
@@ -105,13 +112,21 @@ export class Auth {
     const answer = this.#lookups.recipient(address);
     if (answer.kind !== "unknown" && answer.kind !== "elsewhere") return answer;
     const user = this.#system.addressOf(address);
-    return user ? this.#options.systemUser(user.local) : answer;
+    if (!user) return answer;
+    return this.#options
+      .systemUser(user.local)
+      .then((found) => (isPostmaster(address, found) ? this.#lookups.recipient(POSTMASTER) : found));
   }
 
-  #whereTo(address: string): Destination {
+  #whereTo(address: string): Destination | Promise<Destination> {
     const answer = this.#lookups.whereTo(address);
     const user = answer.kind === "unknown" ? this.#system.addressOf(address) : undefined;
-    return user ? { kind: "system", ...user } : answer;
+    if (!user) return answer;
+    const destination = { kind: "system", ...user } as const;
+    if (!isPostmaster(address)) return destination;
+    return this.#options
+      .systemUser(user.local)
+      .then((found) => (isPostmaster(address, found) ? this.#lookups.whereTo(POSTMASTER) : destination));
   }
 
   async #login(peer: keyof typeof protocolsOf, question: Login): Promise<LoginAnswer> {

@@ -21,6 +21,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
   const asked: string[] = [];
   let closed = 0;
   const local = new Local({
+    runProgram: async () => ({ end: "done", report: "" }),
     toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk: quickDisk,
     clock,

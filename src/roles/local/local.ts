@@ -8,13 +8,14 @@ import type { Logger } from "#log/logger.ts";
 import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
-import type { Destination } from "#talk/lookup.ts";
+import type { Destination, Instructed } from "#talk/lookup.ts";
 import type { SystemDelivery } from "#talk/lspawn.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
+import { followInstructions, type Hands } from "./instructed.ts";
 import type { Bound, QuotaKeeper } from "./quota.ts";
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
@@ -45,6 +46,8 @@ export interface LocalOptions {
   readonly whereTo: (address: string) => Promise<Destination>;
   /** A message for a user of the machine (docs/dotqmail.md). Trouble when lspawn is away. */
   readonly toSystemUser: (delivery: SystemDelivery) => Promise<Outcome>;
+  /** A program of an account. */
+  readonly runProgram: Hands["runProgram"];
 }
 
 type Recipient = Delivery["recipients"][number];
@@ -133,11 +136,44 @@ export class Local {
       const { code, text } = answer.why;
       return code.startsWith("5.") ? failed(code, text) : deferred(code, text);
     }
-    // the text of a user of ours is not lost sight of: whoever runs it comes later
-    if (answer.kind === "instructions" && !rejected)
-      return deferred("4.3.5", "The instructions of this address cannot be followed now");
+    // without a word it is the mailbox
+    if (answer.kind === "instructions" && answer.text !== "" && !rejected)
+      return this.#follow(parcel, recipient, answer);
     const home = answer;
     return this.#turnstile.pass(() => this.#drop(parcel, recipient, home));
+  }
+
+  async #follow(parcel: Parcel, { index, address }: Recipient, answer: Instructed): Promise<Outcome> {
+    const { log, clock, runProgram, rejects } = this.#options;
+    const { delivery, body } = parcel;
+    const { id, arrived, sender } = delivery;
+    let full = false;
+    const keep = async (folder: string | undefined, copy: number) => {
+      try {
+        const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}${copy === 0 ? "" : `_${copy}`}.${this.#host}`;
+        const home = folder === undefined ? answer : { ...answer, folder };
+        const letter = { base, head: headOf(sender, address), body };
+        const dropped = await this.#turnstile.pass(() => this.#put(parcel, home, letter));
+        full = dropped.full;
+        if (full) return "The mailbox is full (#4.2.2)";
+        log.event("local_delivered", {
+          id,
+          to: address,
+          file: dropped.file,
+          again: dropped.again || undefined,
+        });
+        await rejects.came(answer.maildir, { id, address }, body);
+        return undefined;
+      } catch (thrown) {
+        log.event("trouble", { id, to: address, text: messageOf(thrown) });
+        return "Temporary error on maildir delivery. (#4.3.0)";
+      }
+    };
+    const outcome = await followInstructions(
+      { delivery, index, address, answer },
+      { clock, log, keep, runProgram },
+    );
+    return full ? this.#full(arrived) : outcome;
   }
 
   async #drop(parcel: Parcel, { index, address }: Recipient, home: Home): Promise<Outcome> {

@@ -7,7 +7,7 @@ import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
 import { FateTeller } from "#talk/fates.ts";
 import { usage, whereTo } from "#talk/lookup.ts";
-import { deliverToUser } from "#talk/lspawn.ts";
+import { deliverToUser, runProgram } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
@@ -45,6 +45,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
     toSystemUser: (delivery) => lspawn.ask(deliverToUser, delivery, limits.lspawn.attempt),
+    runProgram: (question) => lspawn.ask(runProgram, question, limits.lspawn.attempt),
   });
   const fates = new FateTeller({
     path: socketOf("ledger"),
