@@ -271,8 +271,6 @@ export const limits = {
     instructions: 64 * KiB,
     /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */
     usage: { entries: 100_000, life: 90 * second, recount: 30 * second },
-    /** A line of `kenro directory import`. */
-    line: 4 * MiB,
   },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
