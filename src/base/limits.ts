@@ -236,8 +236,10 @@ export const limits = {
     drain: 200,
   },
   lspawn: {
-    /** Deliveries of one user that wait for the one under way; more are put off. */
-    waiting: 4,
+    /** Deliveries of one user that wait for the one under way, and users that wait for a worker; more are put off. All that may be under way or
+     * wait here, programs of accounts too, must leave the queue (queue.local_concurrency) room for other mail. */
+    waiting: 2,
+    users: 16,
     /** Deliveries that one worker makes. */
     deliveries: 50,
     /** Starting a worker, and waiting for another one to end. */
@@ -249,12 +251,26 @@ export const limits = {
     entries: 10_000,
     looks: 4,
     looksWaiting: 200,
+    /** Programs of accounts: how many run at a time, each under a number of its own, how many wait, and how many of those of one account. */
+    programs: 8,
+    programsWaiting: 16,
+    programsOfAccount: 3,
     look: 5 * second,
     /** Keys of done lines of one delivery; bytes of a page of the record, of which there are two. */
     keys: 10_000,
     record: 1 * MiB,
     /** Files that say which users there are. */
-    users: 64 * MiB,
+    file: 64 * MiB,
+  },
+  directory: {
+    /** Addresses that one account may send as. */
+    senders: 900,
+    /** Addresses that the mail of an account goes on to. */
+    forwards: 100,
+    /** Instructions (.qmail) of one address. */
+    instructions: 64 * KiB,
+    /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */
+    usage: { entries: 100_000, life: 90 * second, recount: 30 * second },
   },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */

@@ -1,5 +1,6 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
+import { limits } from "#base/limits.ts";
 import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
@@ -23,6 +24,9 @@ export function policySliceOf({ policy }: Config): PolicySlice {
   };
 }
 
+/** Numbers from `users.base` on that belong to roles and groups; a test compares it with roles/roles.ts. */
+export const ROLE_NUMBERS = 12;
+
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
 export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
   return cutters[role](config, directory) as SliceOf<R>;
@@ -45,13 +49,15 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
-  auth: ({ log, processes, login, system_users }) => ({
+  auth: ({ log, processes, login, accounts, system_users }) => ({
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+    marks: accounts.extension_marks,
+    folders: accounts.extension_folders === "on",
     systemDomains: system_users.enabled === "on" ? system_users.domains.map(systemDomain) : [],
   }),
-  lspawn: ({ log, hostname, drop, system_users: users }) => ({
+  lspawn: ({ log, hostname, drop, system_users: users, users: { base } }) => ({
     log: log.level,
     hostname,
     domain: drop.domain === "" ? hostname : drop.domain,
@@ -62,6 +68,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     workers: users.workers,
     idle: users.idle,
     time: users.time,
+    // behind those of roles and groups (roles/roles.ts)
+    programs:
+      users.allow_programs === "on"
+        ? Array.from({ length: limits.lspawn.programs }, (_, at) => base + ROLE_NUMBERS + at)
+        : [],
     bounds: {
       memory: users.memory,
       processes: users.processes,
@@ -88,10 +99,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     dropDomain: drop.domain === "" ? hostname : drop.domain,
     dropSize: smtp.max_size,
   }),
-  local: ({ log, hostname, policy }) => ({
+  local: ({ log, hostname, policy, accounts }) => ({
     log: log.level,
     hostname,
     rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+    fullWait: accounts.full_wait,
   }),
   remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,

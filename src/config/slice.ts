@@ -146,6 +146,10 @@ export const authSlice = record({
   readers: integer(1),
   /** ms a right password need not be verified again; 0: never. */
   remember: integer(0),
+  /** Signs between the names of accounts and extensions. */
+  marks: text(8),
+  /** Mail for an extension goes into the folder of its name. */
+  folders: flag,
   /** Domains whose local parts are users of the machine: what is put in front of them, or "". */
   systemDomains: list(record({ domain: text(255), prepend: text(64) }), 10_000),
 });
@@ -164,6 +168,8 @@ export const lspawnSlice = record({
   /** ms */
   idle: integer(1),
   time: integer(1),
+  /** User numbers under which programs of accounts run; none: they do not. */
+  programs: list(integer(1), 100),
   /** Of a program; cpu in seconds. */
   bounds: record({ memory: integer(1), processes: integer(1), fileSize: integer(1), cpu: integer(1) }),
 });
@@ -202,6 +208,8 @@ export const localSlice = record({
   hostname: text(255),
   /** What a folder Rejects keeps: ms (0: nothing), messages, bytes. */
   rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
+  /** ms that mail waits for room in a mailbox that is full. */
+  fullWait: integer(0),
 });
 
 /** A way of its own for some mail. */

@@ -122,6 +122,8 @@ export class Workers {
 
   /** Resolves when a worker has ended or become idle. */
   async #turn(ms: number): Promise<void> {
+    if (this.#queue.length >= limits.lspawn.users)
+      throw new Trouble("deliver", "Too many users wait for a worker already");
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#queue.push(resolve);
     let late = false;
