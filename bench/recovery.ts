@@ -109,6 +109,8 @@ async function open(directory: string): Promise<void> {
       remoteConcurrency: 20,
       freeSpace: 0,
       dropDomain: "here.test",
+      dropDefaultDomain: "here.test",
+      dropPlusDomain: "here.test",
       dropSize: 1_000_000,
     }),
     local: nowhere(),

@@ -8,7 +8,7 @@ import { dataDirectory, namedDirectory } from "./directory.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
-import { isSendmail } from "./sendmail/names.ts";
+import { findName, type Name } from "./sendmail/names.ts";
 
 const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -232,7 +232,7 @@ function program(done: (code: ExitCode) => void): Command {
   top.version(version, "-V, --version", "print the version");
   top.addHelpText(
     "after",
-    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md)",
+    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md), kenro inject (docs/inject.md)",
   );
   const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
@@ -289,17 +289,22 @@ function sentenceOf(message: string): string {
   return `${plain.charAt(0).toUpperCase()}${plain.slice(1).replace(/\.$/, "")}; see: kenro --help`;
 }
 
+/** Programs of other mail systems. */
+const models: Readonly<Record<Name["program"], (name: string, words: readonly string[]) => Promise<number>>> =
+  {
+    sendmail: async (name, words) => (await import("./commands/sendmail.ts")).sendmail(name, words),
+    inject: async (name, words) => (await import("./commands/inject.ts")).inject(name, words),
+  };
+
 async function main(): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // whoever read our output has seen enough (`kenro log | head`)
     if (error.code === "EPIPE") process.exit(0);
   });
   const [, , first, ...words] = process.argv;
-  if (isSendmail(first)) {
-    // its options are those of all sendmails, and it ends as they do
-    const { sendmail } = await import("./commands/sendmail.ts");
-    return leave(await sendmail(first, words));
-  }
+  const name = findName(first);
+  // their options are those of their models, and they end as these do
+  if (first !== undefined && name) return leave(await models[name.program](first, [...name.words, ...words]));
   let code: ExitCode = 0;
   try {
     await program((ended) => {

@@ -1,5 +1,6 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
+import { hostsFor } from "#wire/message/rewriting.ts";
 import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
@@ -66,6 +67,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     remoteConcurrency: queue.remote_concurrency,
     freeSpace: queue.free_space,
     dropDomain: drop.domain === "" ? hostname : drop.domain,
+    dropDefaultDomain: drop.default_domain || hostsFor(hostname).defaultDomain,
+    dropPlusDomain: drop.plus_domain || hostsFor(hostname).plusDomain,
     dropSize: smtp.max_size,
   }),
   local: ({ log, hostname, policy }) => ({

@@ -171,6 +171,9 @@ export const queueSlice = record({
   freeSpace: integer(0),
   /** Completes the addresses of messages that are dropped. */
   dropDomain: text(255),
+  /** Completes hosts without a dot, and those that end in "+". */
+  dropDefaultDomain: text(255),
+  dropPlusDomain: text(255),
   /** Bytes of one of them. */
   dropSize: integer(1),
 });

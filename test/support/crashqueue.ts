@@ -36,6 +36,8 @@ export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
       remoteConcurrency: 3,
       freeSpace: 0,
       dropDomain: "here.test",
+      dropDefaultDomain: "here.test",
+      dropPlusDomain: "test",
       dropSize: 1_000_000,
     }),
     local: delivering,

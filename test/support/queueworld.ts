@@ -54,6 +54,8 @@ export class QueueWorld {
     remoteConcurrency: 20,
     freeSpace: 0,
     dropDomain: "here.test",
+    dropDefaultDomain: "here.test",
+    dropPlusDomain: "test",
     dropSize: 1_000_000,
   };
   readonly #context: TestContext;

@@ -74,8 +74,14 @@ export class Drop {
   /** Tells the programs of this machine what they must know. Trouble when it cannot be written. */
   async publish(): Promise<void> {
     const { disk, slice } = this.#options;
-    const { hostname, dropDomain, dropSize } = slice();
-    const bytes = formatSettings({ hostname, domain: dropDomain, maxSize: dropSize });
+    const { hostname, dropDomain, dropDefaultDomain, dropPlusDomain, dropSize } = slice();
+    const bytes = formatSettings({
+      hostname,
+      domain: dropDomain,
+      defaultDomain: dropDefaultDomain,
+      plusDomain: dropPlusDomain,
+      maxSize: dropSize,
+    });
     await replaceSynced(disk, this.#settings, bytes);
     showToAll(this.#settings);
   }
