@@ -215,6 +215,8 @@ export const limits = {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
     head: 1 * MiB,
     recipients: 10_000,
+    /** Messages of one user that may wait there. */
+    perUser: 10_000,
     /** Looked into this often even when nothing seems to change. */
     poll: 30 * second,
     /** Messages taken at a time. */
