@@ -141,10 +141,14 @@ function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf)
   };
 }
 
+const THIS_MACHINE = ["127.0.0.0/8", "::1"];
+
 /** What a listener for SMTP has besides. */
-function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
+function smtpOf({ smtp }: Config, { own, class: kind }: ListenerOf, directory: string) {
+  const networks = own.networks ?? [];
   return {
-    networks: own.networks ?? [],
+    // who may use QMQP may send to anybody
+    networks: kind === "qmqp" && networks.length === 0 ? THIS_MACHINE : networks,
     clientCa: authoritiesOf("listener.client_ca", own.client_ca ?? "", directory),
     maxSize: own.max_size ?? smtp.max_size,
     maxRecipients: own.max_recipients ?? smtp.max_recipients,

@@ -60,11 +60,11 @@ export const loggerSlice = record({
 });
 
 /** A listener is a class with its own rules: mx takes mail for us from anybody, submission mail for anybody from our users after
- * AUTH, lan mail for anybody from its networks. */
+ * AUTH, lan mail for anybody from its networks; qmtp and qmqp are as mx and lan, by other protocols. */
 const smtpListener = record({
   ...listener,
-  class: oneOf("mx", "submission", "lan"),
-  /** lan: whom it serves. */
+  class: oneOf("mx", "submission", "lan", "qmtp", "qmqp"),
+  /** lan and qmqp: whom it serves. */
   networks: list(text(64)),
   /** PEM text of the authorities for client certificates; "": none are asked for. */
   clientCa: text(),

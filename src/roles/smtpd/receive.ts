@@ -2,9 +2,11 @@
 
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { codeOf } from "#base/problem.ts";
 import { DotReader } from "#wire/dots.ts";
 import { badBody } from "#wire/smtp/replies.ts";
 import type { Intake } from "./intake.ts";
+import type { Connection } from "./state.ts";
 
 export interface Source {
   readonly clock: Clock;
@@ -12,6 +14,24 @@ export interface Source {
   readonly patience: number;
   /** The next bytes, by `end` on the monotonic clock; undefined: the client has gone. */
   read(end: number): Promise<Buffer | "timeout" | undefined> | Buffer | "timeout" | undefined;
+}
+
+/** The next bytes of a client, by `end` on the monotonic clock. Trouble when the connection breaks. */
+export function readBy(
+  { stream, clock }: Pick<Connection, "stream" | "clock">,
+  end: number,
+): ReturnType<Source["read"]> {
+  const ms = end - clock.monotonic();
+  if (ms <= 0) return "timeout";
+  // whole seconds, so that the timers of all connections share a few lists
+  const read = stream.read(Math.ceil(ms / 1000) * 1000);
+  return read instanceof Promise ? read.catch(timeoutOrThrow) : read;
+}
+
+/** A read that took too long is what clients do; all else is trouble. */
+export function timeoutOrThrow(thrown: unknown): "timeout" {
+  if (codeOf(thrown) === "timeout") return "timeout";
+  throw thrown;
 }
 
 /**
@@ -74,13 +94,13 @@ export async function receiveChunk(
 }
 
 /** RFC 5321 §4.5.3.2.5 gives the client its time for each block; a byte now and then is no block. */
-class Pace {
-  readonly #source: Source;
+export class Pace {
+  readonly #source: Pick<Source, "clock" | "patience">;
   #bytes = 0;
   /** By when the next bytes must be there. */
   end = 0;
 
-  constructor(source: Source) {
+  constructor(source: Pick<Source, "clock" | "patience">) {
     this.#source = source;
     this.restart();
   }

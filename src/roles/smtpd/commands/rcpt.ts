@@ -84,6 +84,21 @@ export async function addRecipient(connection: Connection, given: Recipient): Pr
   return replies.recipientOk;
 }
 
+/** Adds a recipient of a client that may send to anybody, without asking whether it exists: false when there are too many already. */
+export function addUnasked({ door, session }: Connection, address: string): boolean {
+  const { transaction } = session;
+  const envelope = (transaction?.envelope ?? 0) + costOf({ address });
+  if (
+    !transaction ||
+    transaction.recipients.size >= door.maxRecipients ||
+    envelope > mostFor(door.maxRecipients)
+  )
+    return false;
+  transaction.envelope = envelope;
+  transaction.recipients.set(address, { address });
+  return true;
+}
+
 /** What was cut out of a command keeps all of it in memory, and there may be a thousand of them: a copy does not. */
 const compact = (recipient: Recipient): Recipient => ({
   ...recipient,
