@@ -81,12 +81,16 @@ test("a [[listener]] of class mx may have rules of its own, and no other class",
   assert.deepEqual(rules.get("mx"), { observe: [], off: ["dnsbl"], rejectScore: 12, suspiciousScore: 7 });
   assert.deepEqual(rules.get("second"), { observe: ["spf"], off: [], rejectScore: 12, suspiciousScore: 5 });
   assert.deepEqual(policy.deferFailed, []);
-  assert.match(problemsOf(block("submission"))[0] ?? "", /observe".*only a listener of class mx, qmtp has this/);
+  assert.match(
+    problemsOf(block("submission"))[0] ?? "",
+    /observe".*only a listener of class mx, qmtp has this/,
+  );
   assert.match(problemsOf('[policy]\ndefer_failed = ["nothing"]')[0] ?? "", /expected a rule/);
 });
 
 test("who may use QMQP is this machine, unless a [[listener]] says otherwise", (context) => {
-  const block = '[[listener]]\nname = "inside"\nclass = "qmqp"\naddresses = ["192.0.2.2:628"]\ntls = "none"\n';
+  const block =
+    '[[listener]]\nname = "inside"\nclass = "qmqp"\naddresses = ["192.0.2.2:628"]\ntls = "none"\n';
   const source = `[listen]\nqmqp = ["127.0.0.1:628"]\nqmtp = ["0.0.0.0:209"]\n${block}networks = ["192.0.2.0/24"]\n`;
   const { listeners } = sliceFor("smtpd", configOf(source), withFiles(context, standard));
   const found = listeners.map(({ name, class: kind, networks }) => [name, kind, networks] as const);

@@ -6,17 +6,7 @@ import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { listenSection } from "./listen.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
-import {
-  count,
-  duration,
-  host,
-  hostname,
-  ip,
-  networks,
-  resolver,
-  type Setting,
-  size,
-} from "./values.ts";
+import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
 
 export interface Section {
   readonly meaning: string;
