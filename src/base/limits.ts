@@ -80,6 +80,13 @@ export const limits = {
     envelope: 1 * MiB,
     answers: 10_000,
   },
+  /** Handing messages to a QMQP server; times as qmail's. */
+  qmqpc: {
+    connect: 10 * second,
+    io: 1 * minute,
+    /** What it says. */
+    answer: 8 * KiB,
+  },
   remote: {
     /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */
     connect: 30 * second,

@@ -232,7 +232,7 @@ function program(done: (code: ExitCode) => void): Command {
   top.version(version, "-V, --version", "print the version");
   top.addHelpText(
     "after",
-    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md), kenro inject (docs/inject.md)",
+    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md), kenro inject (docs/inject.md), kenro qmqpc (docs/qmtp.md)",
   );
   const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
@@ -294,15 +294,18 @@ const models: Readonly<Record<Name["program"], (name: string, words: readonly st
   {
     sendmail: async (name, words) => (await import("./commands/sendmail.ts")).sendmail(name, words),
     inject: async (name, words) => (await import("./commands/inject.ts")).inject(name, words),
+    qmqpc: async (name, words) => (await import("./commands/qmqpc.ts")).qmqpc(name, words),
   };
 
 async function main(): Promise<void> {
+  const [, , first, ...words] = process.argv;
+  const name = findName(first);
+  // descriptor 1 is what qmqpc reads: whoever asks for process.stdout changes how it is read
+  if (first !== undefined && name?.program === "qmqpc") process.exit(await models.qmqpc(first, words));
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // whoever read our output has seen enough (`kenro log | head`)
     if (error.code === "EPIPE") process.exit(0);
   });
-  const [, , first, ...words] = process.argv;
-  const name = findName(first);
   // their options are those of their models, and they end as these do
   if (first !== undefined && name) return leave(await models[name.program](first, [...name.words, ...words]));
   let code: ExitCode = 0;

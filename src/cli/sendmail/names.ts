@@ -2,7 +2,7 @@
 
 /** A program that ends as its model does, and the words that a name stands for. */
 export interface Name {
-  readonly program: "sendmail" | "inject";
+  readonly program: "sendmail" | "inject" | "qmqpc";
   readonly words: readonly string[];
 }
 
@@ -13,6 +13,8 @@ export const names: Readonly<Record<string, Name>> = {
   newaliases: { program: "sendmail", words: ["-bi"] },
   inject: { program: "inject", words: [] },
   "qmail-inject": { program: "inject", words: [] },
+  qmqpc: { program: "qmqpc", words: [] },
+  "qmail-qmqpc": { program: "qmqpc", words: [] },
 };
 
 /** What a first word stands for, when it is one of these names. */
