@@ -112,6 +112,7 @@ async function open(directory: string): Promise<void> {
       dropDefaultDomain: "here.test",
       dropPlusDomain: "here.test",
       dropSize: 1_000_000,
+      percentHack: [],
     }),
     local: nowhere(),
     remote: nowhere(),

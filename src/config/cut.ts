@@ -38,6 +38,9 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     policy: policySliceOf(config),
     content: config.content.map(({ on_error, ...rest }) => ({ ...rest, onError: on_error })),
     dnsServers: config.dns.servers,
+    relayHosts: config.qmail.rcpthosts,
+    percentHack: config.qmail.percenthack,
+    bareHost: config.qmail.envnoathost || config.hostname,
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;
       if (kind === "pop3" || kind === "imap") return [];
@@ -58,7 +61,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue, remote, drop, smtp }) => ({
+  queue: ({ log, hostname, queue, remote, drop, smtp, qmail }) => ({
     log: log.level,
     reporter: remote.tls_reports,
     hostname,
@@ -70,6 +73,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     dropDefaultDomain: drop.default_domain || hostsFor(hostname).defaultDomain,
     dropPlusDomain: drop.plus_domain || hostsFor(hostname).plusDomain,
     dropSize: smtp.max_size,
+    percentHack: qmail.percenthack,
   }),
   local: ({ log, hostname, policy }) => ({
     log: log.level,

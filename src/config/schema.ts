@@ -5,6 +5,7 @@ import { limits } from "#base/limits.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { listenSection } from "./listen.ts";
+import { qmailSection } from "./qmail.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
 
@@ -221,6 +222,7 @@ export const sections = {
     },
   },
   drop: dropSection,
+  qmail: qmailSection,
   remote: {
     meaning: "Sending to other servers.",
     settings: {

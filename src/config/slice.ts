@@ -137,6 +137,12 @@ export const smtpdSlice = record({
   content: list(content),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
+  /** Hosts and ".suffixes" that are not ours and for which mail is taken from anybody. */
+  relayHosts: list(text(255)),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
+  /** The domain of recipients without one. */
+  bareHost: text(255),
 });
 
 export const authSlice = record({
@@ -176,6 +182,8 @@ export const queueSlice = record({
   dropPlusDomain: text(255),
   /** Bytes of one of them. */
   dropSize: integer(1),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
 });
 
 export const localSlice = record({

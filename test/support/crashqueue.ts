@@ -46,6 +46,7 @@ export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
       dropDefaultDomain: "here.test",
       dropPlusDomain: "test",
       dropSize: 1_000_000,
+      percentHack: [],
     }) as const;
   const drop = new Drop({ clock, disk, log, slice, openStrange: (at) => openOn(disk, at) });
   return openQueue({

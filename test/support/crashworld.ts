@@ -27,6 +27,7 @@ const slice = {
   dropDefaultDomain: "here.test",
   dropPlusDomain: "test",
   dropSize: 1_000_000,
+  percentHack: [],
 } as const;
 
 interface Letter {

@@ -57,6 +57,7 @@ export class QueueWorld {
     dropDefaultDomain: "here.test",
     dropPlusDomain: "test",
     dropSize: 1_000_000,
+    percentHack: [],
   };
   readonly #context: TestContext;
   readonly #callers: { readonly name: string; readonly caller: Caller }[] = [];

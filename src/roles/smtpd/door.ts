@@ -44,7 +44,7 @@ function tlsOf(
 }
 
 function doorOf(
-  { hostname, contact, xclient, policy, content }: Slice,
+  { hostname, contact, xclient, policy, content, relayHosts, percentHack, bareHost }: Slice,
   listener: Listener,
   { tls, clock }: { readonly tls: ServerTls | undefined; readonly clock: Clock },
 ): Door {
@@ -66,5 +66,8 @@ function doorOf(
     ),
     greetDelay: policy.greetDelay,
     rejects: policy.rejects,
+    relayHosts: new Set(relayHosts),
+    percentHack: new Set(percentHack),
+    bareHost,
   };
 }

@@ -71,6 +71,12 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly greetDelay: number;
   /** What is refused for its points goes into Rejects (docs/rejects.md). */
   readonly rejects: boolean;
+  /** Hosts and ".suffixes" that are not ours and for which mail is taken from anybody (qmail.rcpthosts). */
+  readonly relayHosts: ReadonlySet<string>;
+  /** Domains of which user%host@domain is user@host. */
+  readonly percentHack: ReadonlySet<string>;
+  /** The domain of recipients without one. */
+  readonly bareHost: string;
 }
 
 /** Who is served: the peer, or whom a proxy speaks for. */

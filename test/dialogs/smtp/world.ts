@@ -1,5 +1,6 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
 // given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan|qmtp|qmqp   auth=away   queue=full|later|never|away|lost|silent
+//        relay=HOST… (qmail.rcpthosts)   percent=HOST… (qmail.percenthack)
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
 //        why=long (the queue has much to say)   messages=N   errors=N   hops=N   fields=N   header=N
 
@@ -137,6 +138,8 @@ export class World {
   }
 }
 
+const words = (text = ""): readonly string[] => text.split(" ").filter((word) => word !== "");
+
 const ways: Readonly<Record<string, "none" | "implicit">> = {
   submissions: "implicit",
   qmtp: "none",
@@ -171,6 +174,9 @@ function doorOf(given: Given, clock: Clock): Door {
     policy: standardPolicy,
     content: [],
     dnsServers: [],
+    relayHosts: words(given["relay"]),
+    percentHack: words(given["percent"]),
+    bareHost: "mail.example.test",
   } as const;
   return doorsOf(slice, clock).get("it") as Door;
 }

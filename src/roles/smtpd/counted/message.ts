@@ -67,10 +67,10 @@ export async function readMessage(
 export const mostOf = ({ door, judge }: Connection): number =>
   Math.min(door.maxSize, judge?.dataBytes ?? door.maxSize, limits.counted.memory);
 
-/** An address as qmail has it, without quotes, as one of ours. One without a host is of this machine. */
-export function readAddress(given: string, hostname: string): string | undefined {
+/** An address as qmail has it, without quotes, as one of ours. `bareHost` is that of one without. */
+export function readAddress(given: string, bareHost: string): string | undefined {
   if (/^postmaster$/i.test(given)) return "postmaster";
-  const whole = given.includes("@") ? given : `${given}@${hostname}`;
+  const whole = given.includes("@") ? given : `${given}@${bareHost}`;
   const found = parseAddress(Buffer.from(quoteAddress(whole), "latin1").toString(), { utf8: true });
   return found.ok ? found.value.address : undefined;
 }

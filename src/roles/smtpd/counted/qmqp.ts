@@ -34,9 +34,9 @@ interface Given {
 }
 
 async function answerOf(connection: Connection, kept: Kept, { sender, named }: Given): Promise<string> {
-  const { hostname } = connection.door;
-  const from = sender === undefined ? undefined : senderOf(sender, hostname);
-  const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, hostname)));
+  const { bareHost } = connection.door;
+  const from = sender === undefined ? undefined : senderOf(sender, bareHost);
+  const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, bareHost)));
   if (from === undefined || addresses.includes(undefined)) return answers.badAddress;
   const began = begin(connection, kept, [from, ...addresses]);
   if (began.code >= 400) return answerFor(began);
@@ -47,6 +47,6 @@ async function answerOf(connection: Connection, kept: Kept, { sender, named }: G
 }
 
 /** The null sender, and those of qmail's that stand for more than an address (`#@[]`, VERP), stay as they are. */
-function senderOf(sender: string, hostname: string): string | undefined {
-  return sender === "" || /^[!-~]+@\[\]$/.test(sender) ? sender : readAddress(sender, hostname);
+function senderOf(sender: string, bareHost: string): string | undefined {
+  return sender === "" || /^[!-~]+@\[\]$/.test(sender) ? sender : readAddress(sender, bareHost);
 }

@@ -51,9 +51,9 @@ class Delivery {
 
   /** An answer for each recipient. */
   async run(given: string | undefined, named: readonly (string | undefined)[]): Promise<readonly string[]> {
-    const { hostname } = this.#connection.door;
-    const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, hostname)));
-    const sender = given === "" ? "" : given && readAddress(given, hostname);
+    const { bareHost } = this.#connection.door;
+    const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, bareHost)));
+    const sender = given === "" ? "" : given && readAddress(given, bareHost);
     if (sender === undefined)
       return addresses.map((each) => (each === undefined ? answers.badRecipient : answers.badSender));
     const began = begin(this.#connection, this.#kept, [sender, ...addresses]);
