@@ -230,6 +230,26 @@ export const limits = {
     bounceCopy: 48 * KiB,
     bounceHeader: 16 * KiB,
   },
+  /** Messages that go on to other addresses (aliases, groups, forwards). */
+  forward: {
+    /** Addresses that one recipient's message goes on to. */
+    recipients: 10_000,
+    /** Bytes of them; and of all that local says of one delivery, which goes into one frame. */
+    addresses: 512 * KiB,
+    answer: 768 * KiB,
+    /** Delivered-To fields; with more of them a message is looping, whatever they say. */
+    hops: 100,
+  },
+  directory: {
+    /** Addresses that one account may send as. */
+    senders: 900,
+    /** Instructions (.qmail) of one address. */
+    instructions: 64 * KiB,
+    /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */
+    usage: { entries: 100_000, life: 90 * second, recount: 30 * second },
+    /** A line of `kenro directory import`. */
+    line: 4 * MiB,
+  },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
     head: 1 * MiB,

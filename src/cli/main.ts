@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
+import { directoryGroups, directoryRows } from "./directoryrows.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
@@ -13,8 +14,6 @@ import { findName, type Name } from "./sendmail/names.ts";
 const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
-
-const passwordOption = option("--password-stdin", "read the password from standard input");
 
 /** Which messages of the queue are meant: see selection.ts. */
 const filters = [
@@ -66,43 +65,7 @@ const rows: readonly Row[] = [
     meaning: "read kenro.toml again; a bad file never replaces a good one",
     load: async () => (await import("./commands/server.ts")).reload,
   },
-  {
-    usage: "user add <address>",
-    meaning: "make an account; asks for its password on a terminal, else makes one up and prints it",
-    options: [passwordOption],
-    load: async () => (await import("./commands/user.ts")).add,
-  },
-  {
-    usage: "user passwd <address>",
-    meaning: "change the password of an account",
-    options: [passwordOption],
-    load: async () => (await import("./commands/user.ts")).passwd,
-  },
-  {
-    usage: "user del <address>",
-    meaning: "delete an account; its mail stays on disk",
-    load: async () => (await import("./commands/user.ts")).del,
-  },
-  {
-    usage: "user list [domain]",
-    meaning: "all accounts",
-    load: async () => (await import("./commands/user.ts")).list,
-  },
-  {
-    usage: "domain add <name>",
-    meaning: "receive mail for a domain",
-    load: async () => (await import("./commands/domain.ts")).add,
-  },
-  {
-    usage: "domain del <name>",
-    meaning: "stop receiving mail for a domain",
-    load: async () => (await import("./commands/domain.ts")).del,
-  },
-  {
-    usage: "domain list",
-    meaning: "all domains",
-    load: async () => (await import("./commands/domain.ts")).list,
-  },
+  ...directoryRows,
   {
     usage: "queue list",
     meaning: "messages that wait, oldest first; also when no server runs",
@@ -190,8 +153,7 @@ const rows: readonly Row[] = [
 ];
 
 const groupMeanings: Readonly<Record<string, string>> = {
-  user: "accounts",
-  domain: "domains of ours",
+  ...directoryGroups,
   queue: "messages on their way",
   policy: "which mail is refused, and why",
   "policy exceptions": "what is allowed and denied whatever the rules say",

@@ -136,7 +136,13 @@ test("readConfig() takes addresses and ports that exist, and each only once", ()
 test("sliceFor() tells each role what is its own", () => {
   const read = readConfig('hostname = "a.test"\n[login]\nremember = "1m"\n[processes]\nreader = 2');
   assert.ok(read.ok);
-  assert.deepEqual(sliceFor("auth", read.value), { log: "info", readers: 2, remember: 60_000 });
+  assert.deepEqual(sliceFor("auth", read.value), {
+    log: "info",
+    readers: 2,
+    remember: 60_000,
+    marks: "-+",
+    folders: true,
+  });
   assert.deepEqual(sliceFor("logger", read.value), { log: "info", size: 16_777_216, files: 20 });
 });
 

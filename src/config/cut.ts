@@ -48,10 +48,12 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
-  auth: ({ log, processes, login }) => ({
+  auth: ({ log, processes, login, accounts }) => ({
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+    marks: accounts.extension_marks,
+    folders: accounts.extension_folders === "on",
   }),
   ledger: ({ log, ledger }) => ({
     log: log.level,
@@ -75,10 +77,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     dropSize: smtp.max_size,
     percentHack: qmail.percenthack,
   }),
-  local: ({ log, hostname, policy }) => ({
+  local: ({ log, hostname, policy, accounts }) => ({
     log: log.level,
     hostname,
     rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+    fullWait: accounts.full_wait,
   }),
   remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,

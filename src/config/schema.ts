@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
+import { accountsSection } from "./accounts.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { listenSection } from "./listen.ts";
@@ -192,6 +193,7 @@ export const sections = {
       },
     },
   },
+  accounts: accountsSection,
   queue: {
     meaning: "Keeping and delivering mail.",
     settings: {

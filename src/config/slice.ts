@@ -150,6 +150,10 @@ export const authSlice = record({
   readers: integer(1),
   /** ms a right password need not be verified again; 0: never. */
   remember: integer(0),
+  /** Signs between the names of accounts and extensions. */
+  marks: text(8),
+  /** Mail for an extension goes into the folder of its name. */
+  folders: flag,
 });
 
 export const ledgerSlice = record({
@@ -191,6 +195,8 @@ export const localSlice = record({
   hostname: text(255),
   /** What a folder Rejects keeps: ms (0: nothing), messages, bytes. */
   rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
+  /** ms that mail waits for room in a mailbox that is full. */
+  fullWait: integer(0),
 });
 
 /** A way of its own for some mail. */

@@ -8,7 +8,7 @@ import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
 import { parseAccount } from "#store/accounts/address.ts";
 import { hashPassword } from "#store/accounts/credentials.ts";
-import { type Account, Directory } from "#store/accounts/directory.ts";
+import { Directory } from "#store/accounts/directory.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { login, redeem } from "#talk/login.ts";
@@ -39,7 +39,7 @@ async function world(context: TestContext, clock: Clock = systemClock): Promise<
   directory.addAccount(ann.value, await hashPassword("right"), 1);
   const lines: string[] = [];
   const log = new Logger({ role: "auth", clock, level: "info", sink: (line) => lines.push(line) });
-  const auth = new Auth({ clock, log, directory, readers: 3, remember });
+  const auth = new Auth({ clock, log, directory, readers: 3, remember, folders: true });
   const made = await Promise.all(
     Object.entries(auth.verbs).map(async ([peer, verbs]) => {
       const at = path.join(place, `${peer}.sock`);
@@ -145,12 +145,7 @@ test("a wrong password, an unknown user and a deleted account are denied alike",
   assert.deepEqual(await ask.gate.ask(login, asAnn), denied);
 });
 
-const account = (password: string): Account => ({
-  address: "ann@example.test",
-  maildir: "",
-  password,
-  created: 0,
-});
+const account = (password: string) => ({ address: "ann@example.test", password });
 
 test("a right password is derived once and remembered for a while; a changed one is forgotten", async () => {
   const clock = new FakeClock();

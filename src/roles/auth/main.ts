@@ -7,8 +7,9 @@ import type { Logger } from "#log/logger.ts";
 import { Directory } from "#store/accounts/directory.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
-import { isLocal, type MailboxAnswer, recipient, whereTo } from "#talk/lookup.ts";
+import { isLocal, recipient, usage, whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
+import { Lookups } from "./lookups.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -20,6 +21,8 @@ export interface AuthOptions {
   readonly readers: number;
   /** ms a right password need not be verified again. */
   readonly remember: number;
+  /** Mail for an extension goes into the folder of its name. */
+  readonly folders: boolean;
 }
 
 /** What a peer may log in for; a thief of smtpd gets no tickets for mailboxes. */
@@ -29,12 +32,14 @@ export class Auth {
   readonly #options: AuthOptions;
   readonly #tickets: Tickets;
   readonly #verifier: Verifier;
+  readonly #lookups: Lookups;
   #readers: number;
 
   constructor(options: AuthOptions) {
     this.#options = options;
     this.#tickets = new Tickets(options.clock);
     this.#verifier = new Verifier(options);
+    this.#lookups = new Lookups(options);
     this.#readers = options.readers;
   }
 
@@ -46,16 +51,18 @@ export class Auth {
     this.#verifier.remember = ms;
   }
 
+  set folders(yes: boolean) {
+    this.#lookups.folders = yes;
+  }
+
   /** The verbs of each peer: the table of who may ask what. */
   get verbs(): Readonly<Record<"smtpd" | "queue" | "local" | "gate" | "reader", readonly Handled[]>> {
     const { directory } = this.#options;
+    const lookups = this.#lookups;
     return {
       smtpd: [
         on(login, (question) => this.#login("smtpd", question)),
-        on(recipient, ({ address }) => {
-          const { kind } = directory.find(address);
-          return { kind: kind === "account" ? "deliverable" : kind };
-        }),
+        on(recipient, ({ address }) => lookups.recipient(address)),
         on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) })),
       ],
       gate: [on(login, (question) => this.#login("gate", question))],
@@ -66,10 +73,10 @@ export class Auth {
         }),
       ],
       local: [
-        on(whereTo, ({ address }): MailboxAnswer => {
-          const found = directory.find(address);
-          if (found.kind !== "account") return { kind: "unknown" };
-          return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
+        on(whereTo, ({ address }) => lookups.whereTo(address)),
+        on(usage, (use) => {
+          lookups.used(use);
+          return {};
         }),
       ],
       queue: [
@@ -85,23 +92,29 @@ export class Auth {
       throw new Trouble("log in", `${peer} has no business with ${protocol}`);
     const account = this.#options.directory.login(user);
     const right = await this.#verifier.right(account, password);
-    this.#options.log.event("auth_login", { protocol, user, ip, result: right ? "welcome" : "denied" });
-    if (!right || !account) return { kind: "denied" };
+    // whoever does not know the password does not learn that the account is suspended
+    const suspended = right && account?.suspended;
+    const result = suspended ? "suspended" : right ? "welcome" : "denied";
+    this.#options.log.event("auth_login", { protocol, user, ip, result });
+    if (!right || !account || suspended) return { kind: "denied" };
     const mailbox = protocol !== "smtp";
-    const holder = { account: account.address, maildir: account.maildir };
+    // an extension with a mailbox of its own is another one for its readers
+    const own = account.separate ? account.name : account.address;
+    const holder = { account: own, maildir: account.maildir };
     return {
       kind: "welcome",
-      account: account.address,
-      addresses: [account.address],
+      account: own,
+      addresses: this.#options.directory.sendersOf(account.address),
       ticket: mailbox ? this.#tickets.issue(holder) : "",
-      reader: mailbox ? crc32(account.address) % this.#readers : 0,
+      reader: mailbox ? crc32(own) % this.#readers : 0,
     };
   }
 }
 
 export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
   const directory = new Directory();
-  const auth = new Auth({ clock, log, directory, readers: slice.readers, remember: slice.remember });
+  directory.marks = slice.marks;
+  const auth = new Auth({ ...slice, clock, log, directory });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = await Promise.all(
     Object.entries(auth.verbs).map(([peer, verbs]) => answerVerbs(answers(peer), verbs, { trouble })),
@@ -111,6 +124,8 @@ export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
     reload: (next) => {
       auth.readers = next.readers;
       auth.remember = next.remember;
+      auth.folders = next.folders;
+      directory.marks = next.marks;
       log.event("reloaded");
     },
     stop: async () => {

@@ -7,7 +7,7 @@ import { Trouble } from "#base/problem.ts";
 import { Logger } from "#log/logger.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import type { Delivery } from "#talk/deliver.ts";
-import type { MailboxAnswer } from "#talk/lookup.ts";
+import type { Destination } from "#talk/lookup.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { Local, type LocalOptions } from "./local.ts";
 
@@ -33,13 +33,15 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
       },
       close: async () => void closed++,
     }),
-    whereTo: async (address): Promise<MailboxAnswer> => {
+    whereTo: async (address): Promise<Destination> => {
       asked.push(address);
       return address.startsWith("nobody@")
         ? { kind: "unknown" }
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
     rejects: { keep: async () => "in Rejects", came: async () => {} },
+    quotas: { deliver: (_maildir, _quota, work) => work(async () => true) },
+    fullWait: () => 0,
     ...over,
   });
   const inbox = (address: string) => {

@@ -1,17 +1,21 @@
 // Local: one delivery after the other from the queue into Maildirs (docs/local.md). Where an address's mail goes, auth says.
 
 import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import { fileHost, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
+import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
-import type { MailboxAnswer } from "#talk/lookup.ts";
+import type { Destination } from "#talk/lookup.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { examine, recodeBody } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
+import { folderFor } from "./folder.ts";
+import type { QuotaKeeper } from "./quota.ts";
 import type { RejectsKeeper } from "./rejects.ts";
+import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
 /** Mailboxes whose record of recent deliveries stays open. */
 const OPEN_MAILBOXES = 500;
@@ -32,16 +36,22 @@ export interface LocalOptions {
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
   /** For messages that were refused. */
   readonly rejects: Pick<RejectsKeeper, "keep" | "came">;
+  readonly quotas: Pick<QuotaKeeper, "deliver">;
+  /** How long mail waits for room in a mailbox, ms. */
+  readonly fullWait: () => number;
   /** Trouble when auth is away. */
-  readonly whereTo: (address: string) => Promise<MailboxAnswer>;
+  readonly whereTo: (address: string) => Promise<Destination>;
 }
 
 type Recipient = Delivery["recipients"][number];
 
+/** Where a mailbox is, and what else is to be done with its mail. */
+type Home = Omit<Extract<Destination, { kind: "mailbox" }>, "kind">;
+
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
-  readonly #where: Remembered<MailboxAnswer>;
+  readonly #where: Remembered<Destination>;
   #host: string;
 
   constructor(options: LocalOptions) {
@@ -52,7 +62,7 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown",
+      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
     });
   }
 
@@ -66,7 +76,9 @@ export class Local {
     let body: SpoolBody | undefined;
     try {
       body = await this.#options.openBody(delivery.place);
-      return { outcomes: await this.#each(delivery, await safeBody(delivery, body)) };
+      const traces = await tracesOf(body);
+      const parcel = { delivery, traces, body: await safeBody(delivery, body) };
+      return { outcomes: bounded(await this.#each(parcel)) };
     } catch (thrown) {
       this.#options.log.event("trouble", { id, text: messageOf(thrown) });
       const outcome = deferred("4.3.0", "The message cannot be read from the spool now");
@@ -79,55 +91,96 @@ export class Local {
   }
 
   /** Some at a time: a message for thousands shall not open thousands of files at once. */
-  async #each(delivery: Delivery, body: LetterBody): Promise<Delivered["outcomes"]> {
+  async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
+    const { recipients } = parcel.delivery;
     const outcomes: Delivered["outcomes"][number][] = [];
     let next = 0;
     const work = async () => {
-      for (let one = delivery.recipients[next++]; one; one = delivery.recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(delivery, one, body) });
+      for (let one = recipients[next++]; one; one = recipients[next++]) {
+        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
       }
     };
-    await Promise.all(
-      Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, delivery.recipients.length) }, work),
-    );
+    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
     return outcomes;
   }
 
-  async #one(delivery: Delivery, { index, address }: Recipient, body: LetterBody): Promise<Outcome> {
-    const { log, clock } = this.#options;
-    const { id } = delivery;
-    let answer: MailboxAnswer;
+  async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
+    const { log } = this.#options;
+    const { address } = recipient;
+    const { id, sender, rejected } = parcel.delivery;
+    let answer: Destination;
     try {
       answer = await this.#where.get(address);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return deferred("4.3.0", "The directory of users cannot be asked now");
     }
-    // the only thing that is final: auth said so
+    // final is only what auth says
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
+    // only who has a mailbox has Rejects
+    if (rejected && (answer.kind === "forward" || answer.kind === "denied"))
+      return { kind: "delivered", by: "not kept" };
+    if (!rejected && isLooping(parcel.traces, address))
+      return failed("5.4.6", "This message is looping: it already has my Delivered-To line.");
+    if (answer.kind === "forward") {
+      // nobody owns what nobody sent: a bounce for a list must not bounce to its owner
+      const owner = sender === "" ? undefined : answer.owner;
+      return forwarded(`on its way to ${counted(answer.to.length)}`, address, { to: answer.to, owner });
+    }
+    if (answer.kind === "denied") {
+      const { code, text } = answer.why;
+      return code.startsWith("5.") ? failed(code, text) : deferred(code, text);
+    }
+    // the text of a user of ours is not lost sight of: whoever runs it comes later
+    if (answer.kind === "instructions" && !rejected)
+      return deferred("4.3.5", "The instructions of this address cannot be followed now");
+    return this.#drop(parcel, recipient, answer);
+  }
+
+  async #drop(parcel: Parcel, { index, address }: Recipient, home: Home): Promise<Outcome> {
+    const { log, rejects } = this.#options;
+    const { delivery, body } = parcel;
+    const { id, sender, arrived, rejected } = delivery;
+    const head = headOf(sender, address);
     try {
-      const head = headOf(delivery.sender, address);
-      if (delivery.rejected) {
-        const refused = { id, address, arrived: delivery.arrived, head, body };
-        return { kind: "delivered", by: await this.#options.rejects.keep(answer.maildir, refused) };
-      }
-      const base = `${Math.floor(delivery.arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
-      const letter = { base, head, body };
-      const dropped = await this.#mailbox(answer.maildir).deliver(letter, delivery.again, clock.now());
+      if (rejected)
+        return {
+          kind: "delivered",
+          by: await rejects.keep(home.maildir, { id, address, arrived, head, body }),
+        };
+      const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
+      const dropped = await this.#put(parcel, home, { base, head, body });
+      if (dropped.full) return this.#full(arrived);
       log.event("local_delivered", {
         id,
         to: address,
         file: dropped.file,
         again: dropped.again || undefined,
       });
-      await this.#options.rejects.came(answer.maildir, { id, address }, body);
-      return { kind: "delivered", by: dropped.again ? "in the mailbox (already there)" : "in the mailbox" };
+      await rejects.came(home.maildir, { id, address }, body);
+      return behind(dropped.again, address, home.copies);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return noRoom.has(codeOf(thrown) ?? "")
         ? deferred("4.3.1", "There is no room for the message now")
         : deferred("4.3.0", "The mailbox cannot be used now");
     }
+  }
+
+  async #put({ delivery }: Parcel, { maildir, folder, quota }: Home, letter: Letter): Promise<Dropped> {
+    const { disk, clock, quotas } = this.#options;
+    const mailbox = this.#mailbox(await folderFor(disk, maildir, folder));
+    if (!quota) return mailbox.deliver(letter, delivery.again, clock.now());
+    return quotas.deliver(maildir, quota, (mayAdd) =>
+      mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
+    );
+  }
+
+  /** It was taken when there was room, or when nobody knew: it may wait a while for people to make some. */
+  #full(arrived: number): Outcome {
+    const text = "The mailbox is full";
+    const { fullWait, clock } = this.#options;
+    return clock.now() - arrived >= fullWait() ? failed("5.2.2", text) : deferred("4.2.2", text);
   }
 
   /** The mailboxes used last stay at hand; the order of a Map is the order of use. */
@@ -159,12 +212,49 @@ async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBod
 
 const RECIPIENTS_AT_A_TIME = 50;
 
+/** One message under way to its recipients. */
+interface Parcel {
+  readonly delivery: Delivery;
+  /** Its Delivered-To lines. */
+  readonly traces: readonly string[];
+  readonly body: LetterBody;
+}
+
 const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
 /** RFC 5321 §4.4: the final delivery records the reverse path. Delivered-To as qmail and Postfix write it. */
 function headOf(sender: string, recipient: string): Buffer {
-  const to = recipient.replaceAll(/[\x00-\x1f\x7f]/g, "_");
-  return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\nDelivered-To: ${to}\n`);
+  return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
+}
+
+/** What came into a mailbox; asked again after a crash it finds what it did, so one copy stays here and one goes on. */
+function behind(again: boolean, recipient: string, copies: readonly string[] = []): Outcome {
+  const by = again ? "in the mailbox (already there)" : "in the mailbox";
+  if (copies.length === 0) return { kind: "delivered", by };
+  return forwarded(`${by}, and on its way to ${counted(copies.length)}`, recipient, { to: copies });
+}
+
+const counted = (addresses: number): string =>
+  addresses === 1 ? "another address" : `${addresses} addresses`;
+
+/** The message goes on with one more line, as qmail-local sends it on. */
+function forwarded(
+  by: string,
+  recipient: string,
+  { to, owner }: { readonly to: readonly string[]; readonly owner?: string | undefined },
+): Outcome {
+  const letter = { recipients: to, prefix: `${deliveredTo(recipient)}\r\n` };
+  return { kind: "forwarded", by, letter: owner === undefined ? letter : { ...letter, sender: owner } };
+}
+
+/** What all the letters say together must fit into one frame: those that do not go in the next attempt. */
+function bounded(outcomes: Delivered["outcomes"]): Delivered["outcomes"] {
+  let room = limits.forward.answer;
+  return outcomes.map(({ index, outcome }) => {
+    if (outcome.kind !== "forwarded") return { index, outcome };
+    room -= Buffer.byteLength(JSON.stringify(outcome));
+    return { index, outcome: room < 0 ? deferred("4.3.0", "Too many addresses at once") : outcome };
+  });
 }
 
 const deferred = (code: string, text: string): Outcome => ({ kind: "deferred", why: { code, text } });

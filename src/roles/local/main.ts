@@ -5,10 +5,11 @@ import { quickDisk } from "#sys/quickdisk.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
 import { FateTeller } from "#talk/fates.ts";
-import { whereTo } from "#talk/lookup.ts";
+import { usage, whereTo } from "#talk/lookup.ts";
 import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
+import { QuotaKeeper } from "./quota.ts";
 import { RejectsKeeper } from "./rejects.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
@@ -22,8 +23,18 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     bounds: () => bounds,
     mail: "mail",
   });
+  let { fullWait } = slice;
+  const quotas = new QuotaKeeper({
+    disk: quickDisk,
+    clock,
+    log,
+    // what auth does not hear of it learns with the next message
+    tell: (use) => void auth.ask(usage, use).catch(() => {}),
+  });
   const local = new Local({
     rejects,
+    quotas,
+    fullWait: () => fullWait,
     disk: quickDisk,
     clock,
     log,
@@ -50,6 +61,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     reload: (next) => {
       local.hostname = next.hostname;
       bounds = next.rejects;
+      fullWait = next.fullWait;
       log.event("reloaded");
     },
     stop: async () => {
@@ -57,6 +69,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
       await deliveries.finish();
       auth.close();
       rejects.close();
+      quotas.close();
       await fates.close();
     },
   };

@@ -184,7 +184,9 @@ function peersOf(auth: Caller, injector: Injector, clock: Clock): Peers {
     life,
     entries,
     ask: (address) => auth.ask(recipient, { address }),
-    fleeting: ({ kind }) => kind !== "deliverable",
+    // what fits into a mailbox is another thing after each message
+    fleeting: (answer) =>
+      answer.kind !== "deliverable" || answer.most !== undefined || answer.room !== undefined,
   });
   return {
     recipient: (address) => recipients.get(address),

@@ -131,6 +131,8 @@ export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted" | "rej
 export interface Transaction {
   /** "" is the null sender. */
   readonly sender: string;
+  /** As it was declared (RFC 1870 §6); 0: it was not. */
+  readonly size: number;
   readonly wishes: Wishes;
   /** By address, in the order they came. */
   readonly recipients: Map<string, Recipient>;

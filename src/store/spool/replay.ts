@@ -3,7 +3,7 @@
 import { Pool } from "#base/pool.ts";
 import { filePlace, type Place } from "./place.ts";
 import { END, type Life, MESSAGE, messageParts, PROGRESS, RECORD_HEADER } from "./record.ts";
-import { type Head, parseHead, parseProgress, type Stored } from "./state.ts";
+import { type Head, type Progress, parseHead, parseProgress, type Stored } from "./state.ts";
 
 /** A segment as far as its records need it. */
 export interface ReplayedSegment {
@@ -50,7 +50,7 @@ export class Replay {
     const parts = messageParts(bytes);
     const head = parts && parseHead(parts.head);
     if (!parts || !head?.ok) return false;
-    const { id, ends, warns } = head.value;
+    const { id, ends, warns, passes } = head.value;
     const known = this.messages.get(id);
     const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
     this.messages.set(id, {
@@ -64,6 +64,7 @@ export class Replay {
     if (ends !== undefined) this.messages.delete(ends);
     const warned = warns === undefined ? undefined : this.messages.get(warns);
     if (warned) warned.warned = true;
+    if (passes) this.#tried(passes.id, [passes.recipient]);
     return true;
   }
 
@@ -74,9 +75,15 @@ export class Replay {
     if (!message) return true;
     message.warned ||= note.value.warned;
     message.held = note.value.held ?? message.held;
-    if (note.value.recipients.length === 0) return true;
+    this.#tried(note.value.id, note.value.recipients);
+    return true;
+  }
+
+  #tried(id: string, recipients: readonly Progress[]): void {
+    const message = this.messages.get(id);
+    if (!message || recipients.length === 0) return;
     const progress = message.progress === NONE ? new Map() : message.progress;
-    for (const each of note.value.recipients) {
+    for (const each of recipients) {
       progress.set(each.index, {
         ...each,
         code: this.#shared.share(each.code),
@@ -84,7 +91,6 @@ export class Replay {
       });
     }
     message.progress = progress;
-    return true;
   }
 }
 

@@ -6,7 +6,8 @@ import { flag, integer, list, oneOf, optional, readJson, record, type Shape, tex
 import { type Envelope, envelopeShape } from "#wire/envelope.ts";
 import type { Place } from "./place.ts";
 
-/** "delivered": in a mailbox here. "relayed": another server has it. "handed": it has, and reports to the sender in our stead (RFC 3461 §5.2.1). */
+/** "delivered": in a mailbox here. "relayed": another server has it. "handed": it has, or a message that went on from here, and reports to the sender in our
+ * stead (RFC 3461 §5.2.1, §5.2.7). "expanded": it has gone on to several addresses. */
 export type RecipientState = (typeof states)[number];
 
 export interface Progress {
@@ -35,6 +36,14 @@ export interface Head {
   readonly ends?: string | undefined;
   /** The message that has been warned about with this record. */
   readonly warns?: string | undefined;
+  /** What this record means for the message that this one has gone on from (Q14). */
+  readonly passes?: Passed | undefined;
+}
+
+/** A recipient of another message that is done with. */
+export interface Passed {
+  readonly id: string;
+  readonly recipient: Progress;
 }
 
 /** When the message began its way, ms since 1970: as it came, or when its sender let it go (RFC 4865). */
@@ -70,7 +79,7 @@ export interface Stored {
   progress: Map<number, Progress>;
 }
 
-const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
+export const states = ["waiting", "delivered", "relayed", "handed", "expanded", "failed"] as const;
 
 const progressRow: Shape<Progress> = (value, where) => {
   const [index, state, attempts, next, code, reason] = list<unknown>((each) => each, 6)(value, where);
@@ -93,6 +102,7 @@ const headShape = record({
   front: optional(text(limits.queue.front)),
   ends: optional(text(64)),
   warns: optional(text(64)),
+  passes: optional(record({ id: text(64), recipient: progressRow })),
 });
 
 const noteShape = record({
@@ -105,8 +115,9 @@ const noteShape = record({
 const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
 
 export function formatHead(head: Head): string {
-  const { file, ...rest } = head;
-  return JSON.stringify(file ? { ...rest, file } : rest);
+  const { file, passes, ...rest } = head;
+  const passed = passes && { passes: { id: passes.id, recipient: row(passes.recipient) } };
+  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...passed });
 }
 
 export function parseHead(bytes: Buffer): Result<Head> {

@@ -2,6 +2,7 @@
 // given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan|qmtp|qmqp   auth=away   queue=full|later|never|away|lost|silent
 //        relay=HOST… (qmail.rcpthosts)   percent=HOST… (qmail.percenthack)
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
+//        full=ADDRESS (its mailbox takes 1000 bytes, of which 400 are left)   suspended=ADDRESS   looping=ADDRESS
 //        why=long (the queue has much to say)   messages=N   errors=N   hops=N   fields=N   header=N
 
 import type { Clock } from "#base/clock.ts";
@@ -53,6 +54,10 @@ export class World {
       recipient: async (address) => {
         this.#away("auth");
         const domains = new Set(this.#users.map((user) => splitAddress(user).domain));
+        if (address === given["full"]) return { kind: "deliverable", room: 400, most: 1000 };
+        if (address === given["suspended"])
+          return { kind: "denied", why: { code: "4.2.1", text: "suspended" } };
+        if (address === given["looping"]) return { kind: "denied", why: { code: "5.4.6", text: "a loop" } };
         if ([...this.#users, "postmaster"].includes(address.toLowerCase())) return { kind: "deliverable" };
         return { kind: domains.has(splitAddress(address).domain) ? "unknown" : "elsewhere" };
       },

@@ -7,7 +7,7 @@ import { type Recipient, splitAddress } from "#wire/envelope.ts";
 import { isListed, withoutPercent } from "#wire/qmail/hosts.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
-import { badRecipient, replies } from "#wire/smtp/replies.ts";
+import { badRecipient, deniedRecipient, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { refusedBy } from "../judged.ts";
 import { readRcptParams } from "../parameters.ts";
@@ -73,7 +73,8 @@ export async function addRecipient(connection: Connection, given: Recipient): Pr
     return decision.now ? closing(refused) : refused;
   }
   const { recipient, answer } = await suffixed(connection, { given, found, relay });
-  const refusal = recipientRefusal(answer, relay !== undefined || isExchanged(door, recipient.address));
+  const may = relay !== undefined || isExchanged(door, recipient.address);
+  const refusal = recipientRefusal(answer, { relay: may, size: transaction.size });
   if (answer.kind === "unknown") guessed(connection);
   connection.witness?.recipient(address, refusal ?? replies.recipientOk);
   if (refusal) return refusal;
@@ -168,13 +169,30 @@ function behind(address: string, suffix: string): string {
   return `"${local.replaceAll(/["\\]/g, "\\$&")}"@${domain}`;
 }
 
-function recipientRefusal(answer: RecipientAnswer, relay: boolean): Reply | undefined {
+interface Asked {
+  readonly relay: boolean;
+  /** As it was declared (RFC 1870); 0: it was not. */
+  readonly size: number;
+}
+
+function recipientRefusal(answer: RecipientAnswer, { relay, size }: Asked): Reply | undefined {
   switch (answer.kind) {
     case "deliverable":
-      return undefined;
+      return quotaRefusal(answer, size);
     case "unknown":
       return replies.noSuchUser;
     case "elsewhere":
       return relay ? undefined : replies.relayDenied;
+    case "denied":
+      return deniedRecipient(answer.why);
   }
+}
+
+/** What can never fit is refused for good; what does not fit now may tomorrow. */
+function quotaRefusal(
+  { room, most }: Extract<RecipientAnswer, { kind: "deliverable" }>,
+  size: number,
+): Reply | undefined {
+  if (most !== undefined && size > most) return replies.largerThanMailbox;
+  return room !== undefined && (room === 0 || size > room) ? replies.mailboxFull : undefined;
 }

@@ -22,6 +22,8 @@ export interface Kept {
   /** Why it is refused. */
   readonly refusal: Reply | undefined;
   readonly eightBit: boolean;
+  /** Bytes, as they came. */
+  readonly size: number;
   /** Gives its memory back. */
   readonly release: () => void;
 }
@@ -42,7 +44,7 @@ export async function readMessage(
   if (length > most) {
     await incoming.bytes(length, undefined);
     await incoming.comma();
-    return { pieces: undefined, refusal: replies.tooLarge, eightBit: false, release: () => {} };
+    return { pieces: undefined, refusal: replies.tooLarge, eightBit: false, size: 0, release: () => {} };
   }
   const release = await budget.take(length);
   incoming.restart();
@@ -56,7 +58,7 @@ export async function readMessage(
     });
     await incoming.comma();
     pieces.push(text.end());
-    return { pieces, refusal: text.flaw && badBody(text.flaw), eightBit, release };
+    return { pieces, refusal: text.flaw && badBody(text.flaw), eightBit, size: length, release };
   } catch (thrown) {
     release();
     throw thrown;
@@ -82,7 +84,7 @@ export function begin(connection: Connection, kept: Kept, addresses: readonly (s
   const wishes = { body: kept.eightBit ? "8bitmime" : "7bit", ...(utf8 ? { utf8 } : {}) } as const;
   return beginTransaction(connection, {
     address: sender,
-    params: { size: 0, by: undefined, wishes },
+    params: { size: kept.size, by: undefined, wishes },
   });
 }
 
