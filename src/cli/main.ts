@@ -125,6 +125,19 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/log.ts")).log,
   },
   {
+    usage: "import qmail [directory]",
+    meaning:
+      "do what a qmail installation (/var/qmail) does, as far as that can be, and say what became of each line; nothing of it is changed",
+    options: [
+      option("--dry-run", "only say what would become of it"),
+      option(
+        "--tcprules <file>",
+        "rules of tcpserver for SMTP (else tcp.smtp in control, etc or the directory itself)",
+      ),
+    ],
+    load: async () => (await import("./commands/import.ts")).qmail,
+  },
+  {
     usage: "rules compile <file>",
     meaning: 'make a cdb of access rules, as tcprules; "-" is standard input',
     options: [
@@ -160,6 +173,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   spamdb: "rules that others keep, in spamdb's layout",
   ban: "clients that may not come for a time",
   rules: "who may connect, by address and name",
+  import: "moving in",
 };
 
 function command(row: Row, name: string, done: (code: ExitCode) => void): Command {

@@ -64,7 +64,7 @@ const head: DropHead = { sender: "ann@x.test", body: "7bit", recipients: [{ addr
 async function send(outside: Outside, disk: BrokenDisk, subject: string, size: number): Promise<void> {
   const message = Buffer.from(`Subject: ${subject}\r\n\r\n${"x".repeat(size)}\r\nend\r\n`);
   try {
-    await writeDrop(".", head, message, disk);
+    await writeDrop(".", head, message, { disk });
     outside.acknowledged.add(subject);
   } catch {
     // ended with 75

@@ -6,8 +6,8 @@ import { codeOf, messageOf } from "#base/problem.ts";
 import { type Injected, injectMessage } from "#wire/message/injected.ts";
 import { hostsFor, rewriteBy } from "#wire/message/rewriting.ts";
 import { parseTokens, quoteAddress, type Rewrite, unquoteTokens } from "#wire/message/tokens.ts";
-import { toWire } from "#wire/message/unix.ts";
-import { parseAddress } from "#wire/smtp/path.ts";
+import { cleanText, toWire } from "#wire/message/unix.ts";
+import { addressFromQmail, senderFromQmail } from "#wire/qmail/address.ts";
 import { complain } from "../call.ts";
 import {
   bytesOf,
@@ -47,7 +47,7 @@ async function run(options: Options): Promise<void> {
   const given = options.sender === undefined ? undefined : rewritten(options.sender, rewrite);
   const lists = listsOf(around.listFile);
   const input = await readMessage(process.stdin, host.maxSize, false);
-  const injected = injectMessage(input.toString("latin1").replaceAll("\0", "").replaceAll(/\r\n?/g, "\n"), {
+  const injected = injectMessage(cleanText(input), {
     rewrite,
     author: { user: around.user, host: around.host },
     fullName: around.name,
@@ -112,18 +112,17 @@ async function leave(
   await sendAs(
     host,
     { message: toWire(Buffer.from(text, "latin1")), eightBit: /[\x80-\xff]/.test(text) },
-    { sender: senderOf(sender), recipients: recipients.map(addressOf) },
+    {
+      sender: ours(senderFromQmail, sender),
+      recipients: recipients.map((each) => ours(addressFromQmail, each)),
+    },
   );
 }
 
-/** The null sender, and those of qmail's that stand for more than an address (`#@[]`, VERP), stay as they are. */
-const senderOf = (sender: string): string =>
-  sender === "" || /^[!-~]+@\[\]$/.test(sender) ? sender : addressOf(sender);
-
 /** As it stands in our envelopes. Ending when no server would take it. */
-function addressOf(address: string): string {
-  const text = Buffer.from(quoteAddress(address), "latin1").toString();
-  const found = parseAddress(text, { utf8: true });
-  if (found.ok) return found.value.address;
-  throw new Ending("noUser", `Cannot send to "${text}": it is no address`);
+function ours(read: (given: string, bareHost: string) => string | undefined, given: string): string {
+  // all that comes here has a host
+  const found = read(given, "");
+  if (found !== undefined) return found;
+  throw new Ending("noUser", `Cannot send to "${Buffer.from(given, "latin1")}": it is no address`);
 }

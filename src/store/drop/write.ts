@@ -38,15 +38,20 @@ const sharing: Sharing = {
   syncDirectory: (at) => realDisk.syncDirectory(at),
 };
 
+export interface DropOptions {
+  readonly disk?: Sharing;
+  /** Of the message, for who must know it again; else by chance. */
+  readonly name?: string;
+}
+
 /** Resolves when the message is durable. Trouble when it is not; then nothing of it is left. */
 export async function writeDrop(
   directory: string,
   head: DropHead,
   message: Buffer,
-  disk: Sharing = sharing,
+  { disk = sharing, name = randomBytes(16).toString("hex") }: DropOptions = {},
 ): Promise<void> {
   const fresh = path.join(directory, drop.fresh);
-  const name = randomBytes(16).toString("hex");
   const draft = path.join(fresh, draftName(name));
   const file = await disk.create(draft, MODE);
   let at = draft;

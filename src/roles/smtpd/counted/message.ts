@@ -4,9 +4,7 @@ import { limits } from "#base/limits.ts";
 import { Trouble } from "#base/problem.ts";
 import { BodyText } from "#wire/bodytext.ts";
 import { beyondAscii } from "#wire/envelope.ts";
-import { quoteAddress } from "#wire/message/tokens.ts";
 import { answerFor, taken } from "#wire/qmtp.ts";
-import { parseAddress } from "#wire/smtp/path.ts";
 import { badBody, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { beginTransaction } from "../commands/mail.ts";
@@ -68,14 +66,6 @@ export async function readMessage(
 /** Largest message of a listener: all of it must fit into what there is for all. */
 export const mostOf = ({ door, judge }: Connection): number =>
   Math.min(door.maxSize, judge?.dataBytes ?? door.maxSize, limits.counted.memory);
-
-/** An address as qmail has it, without quotes, as one of ours. `bareHost` is that of one without. */
-export function readAddress(given: string, bareHost: string): string | undefined {
-  if (/^postmaster$/i.test(given)) return "postmaster";
-  const whole = given.includes("@") ? given : `${given}@${bareHost}`;
-  const found = parseAddress(Buffer.from(quoteAddress(whole), "latin1").toString(), { utf8: true });
-  return found.ok ? found.value.address : undefined;
-}
 
 /** Begins the transaction that the message belongs to; a reply below 400 says that it has. */
 export function begin(connection: Connection, kept: Kept, addresses: readonly (string | undefined)[]): Reply {

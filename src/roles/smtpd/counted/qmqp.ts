@@ -1,10 +1,11 @@
 // QMQP: one message and one answer, from clients that may send to anybody (docs/qmtp.md).
 
 import { limits } from "#base/limits.ts";
+import { addressFromQmail, senderFromQmail } from "#wire/qmail/address.ts";
 import { answerFor, answers } from "#wire/qmtp.ts";
 import { addUnasked } from "../commands/rcpt.ts";
 import { type Connection, endTransaction } from "../state.ts";
-import { begin, finish, type Kept, mostOf, readAddress, readMessage } from "./message.ts";
+import { begin, finish, type Kept, mostOf, readMessage } from "./message.ts";
 import type { Talk } from "./session.ts";
 
 /** Takes the message; the connection ends behind its answer. */
@@ -35,8 +36,8 @@ interface Given {
 
 async function answerOf(connection: Connection, kept: Kept, { sender, named }: Given): Promise<string> {
   const { bareHost } = connection.door;
-  const from = sender === undefined ? undefined : senderOf(sender, bareHost);
-  const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, bareHost)));
+  const from = sender === undefined ? undefined : senderFromQmail(sender, bareHost);
+  const addresses = named.map((each) => (each === undefined ? undefined : addressFromQmail(each, bareHost)));
   if (from === undefined || addresses.includes(undefined)) return answers.badAddress;
   const began = begin(connection, kept, [from, ...addresses]);
   if (began.code >= 400) return answerFor(began);
@@ -44,9 +45,4 @@ async function answerOf(connection: Connection, kept: Kept, { sender, named }: G
   if (addresses.length === 0) return answers.nobody;
   const fit = addresses.every((each) => each !== undefined && addUnasked(connection, each));
   return fit ? finish(connection, kept) : answers.tooManyEver;
-}
-
-/** The null sender, and those of qmail's that stand for more than an address (`#@[]`, VERP), stay as they are. */
-function senderOf(sender: string, bareHost: string): string | undefined {
-  return sender === "" || /^[!-~]+@\[\]$/.test(sender) ? sender : readAddress(sender, bareHost);
 }

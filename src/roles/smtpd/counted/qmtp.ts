@@ -1,12 +1,13 @@
 // QMTP: one message after the other, an answer for each recipient (docs/qmtp.md).
 
 import { limits } from "#base/limits.ts";
+import { addressFromQmail } from "#wire/qmail/address.ts";
 import { answerFor, answers } from "#wire/qmtp.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { addRecipient } from "../commands/rcpt.ts";
 import { type Answer, type Connection, endTransaction } from "../state.ts";
 import { Ended } from "./incoming.ts";
-import { begin, finish, type Kept, mostOf, readAddress, readMessage, troubleOf } from "./message.ts";
+import { begin, finish, type Kept, mostOf, readMessage, troubleOf } from "./message.ts";
 import type { Talk } from "./session.ts";
 
 const [LF, CR] = [10, 13];
@@ -52,8 +53,10 @@ class Delivery {
   /** An answer for each recipient. */
   async run(given: string | undefined, named: readonly (string | undefined)[]): Promise<readonly string[]> {
     const { bareHost } = this.#connection.door;
-    const addresses = named.map((each) => (each === undefined ? undefined : readAddress(each, bareHost)));
-    const sender = given === "" ? "" : given && readAddress(given, bareHost);
+    const addresses = named.map((each) =>
+      each === undefined ? undefined : addressFromQmail(each, bareHost),
+    );
+    const sender = given === "" ? "" : given && addressFromQmail(given, bareHost);
     if (sender === undefined)
       return addresses.map((each) => (each === undefined ? answers.badRecipient : answers.badSender));
     const began = begin(this.#connection, this.#kept, [sender, ...addresses]);
