@@ -6,6 +6,7 @@ import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
 import { directoryGroups, directoryRows } from "./directoryrows.ts";
+import { isHelper } from "./dotqmail/names.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
@@ -112,6 +113,15 @@ const rows: readonly Row[] = [
     meaning: "give messages up and tell nobody",
     options: ordering,
     load: async () => (await import("./commands/order.ts")).remove,
+  },
+  {
+    usage: "deliver <address>",
+    meaning: "what would become of mail for an address, as qmail-local -n; 1: there is no such address",
+    options: [
+      option("--dry-run", "do nothing"),
+      option("--sender <address>", "say also who would be the sender of what goes on"),
+    ],
+    load: async () => (await import("./commands/deliver.ts")).deliver,
   },
   ...policyRows,
   {
@@ -284,6 +294,10 @@ async function main(): Promise<void> {
   });
   // their options are those of their models, and they end as these do
   if (first !== undefined && name) return leave(await models[name.program](first, [...name.words, ...words]));
+  if (isHelper(first)) {
+    const { helper } = await import("./dotqmail/helpers.ts");
+    return leave(await helper(first, words));
+  }
   let code: ExitCode = 0;
   try {
     await program((ended) => {

@@ -8,6 +8,7 @@ import { dropSection } from "./drop.ts";
 import { listenSection } from "./listen.ts";
 import { qmailSection } from "./qmail.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
+import { systemUsersSection } from "./systemusers.ts";
 import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
 
 export interface Section {
@@ -225,6 +226,7 @@ export const sections = {
   },
   drop: dropSection,
   qmail: qmailSection,
+  system_users: systemUsersSection,
   remote: {
     meaning: "Sending to other servers.",
     settings: {
@@ -318,7 +320,7 @@ export const sections = {
       base: {
         type: count(100, 2_000_000_000),
         standard: 58_100,
-        meaning: "First of the eleven user and group numbers; they need no entries in /etc/passwd.",
+        meaning: "First of the twenty user and group numbers; they need no entries in /etc/passwd.",
         seenBy: ["supervisor"],
       },
     },

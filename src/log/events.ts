@@ -111,6 +111,12 @@ export const events = {
   },
   sts_unknown: { level: "warn", meaning: "an MTA-STS policy could not be fetched: domain, text" },
   tls_report: { level: "info", meaning: "a report on TLS was sent: domain, day, to" },
+  // lspawn
+  lspawn_delivery: {
+    level: "info",
+    meaning: "a message for a system user: id, to, uid, outcome, text",
+  },
+  lspawn_worker: { level: "debug", meaning: "a worker was started for a user: uid" },
   // auth
   auth_login: { level: "info", meaning: "a login: protocol, user, ip, result (welcome, denied, suspended)" },
   // gate, reader

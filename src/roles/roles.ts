@@ -15,6 +15,7 @@ export const users = [
   "admin",
   "ledger",
   "tlspolicy",
+  "lspawn",
 ] as const;
 export type User = (typeof users)[number];
 
@@ -49,6 +50,8 @@ export interface RoleRow {
   /** V8 collects garbage early and at once: new objects live in 2 MiB, and no thread of the collector falls behind when attackers take all the
    * CPU. Of the buffers that its small objects hold it knows little: sys/garbage.ts. */
   readonly tidy?: boolean;
+  /** Capabilities that it keeps although its user has none (capabilities(7)). */
+  readonly capabilities?: readonly string[];
 }
 
 const everybody = [
@@ -62,6 +65,7 @@ const everybody = [
   "tlspolicy",
   "gate",
   "reader",
+  "lspawn",
 ] as const;
 
 /** In the order they are started; those that are asked come before those who ask. */
@@ -78,6 +82,22 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: false,
     threads: 1,
     files: 1024,
+  },
+  lspawn: {
+    user: "lspawn",
+    groups: ["spool"],
+    // that of the programs which it starts for users
+    network: "connect",
+    reads: ["spool"],
+    writes: ["lines", "programs"],
+    answers: ["auth", "local"],
+    processes: undefined,
+    syncs: true,
+    workers: false,
+    threads: 2,
+    files: 1024,
+    // to become users, to end what was started as them, to make namespaces
+    capabilities: ["setuid", "setgid", "kill", "sys_admin"],
   },
   auth: {
     user: "auth",

@@ -66,7 +66,7 @@ export const add: Run = async (call) => {
 const domainOf = (address: string) => address.slice(address.lastIndexOf("@") + 1);
 
 const whyNot: Readonly<Record<"exists" | "elsewhere" | "full", (address: string) => string>> = {
-  exists: (address) => `There is a ${address} already, such as an alias or an extension with a mailbox`,
+  exists: (address) => `${address} is there already, as an alias, a group or an extension`,
   elsewhere: (address) =>
     `"${domainOf(address)}" is another name for one of our domains; add the account there`,
   full: (address) =>

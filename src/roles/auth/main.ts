@@ -5,9 +5,12 @@ import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { Directory } from "#store/accounts/directory.ts";
+import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
+import { Caller } from "#talk/caller.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
-import { isLocal, recipient, usage, whereTo } from "#talk/lookup.ts";
+import { type Destination, isLocal, type RecipientAnswer, recipient, usage, whereTo } from "#talk/lookup.ts";
+import { type Existence, systemUser } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { Lookups } from "./lookups.ts";
 import { Tickets } from "./tickets.ts";
@@ -17,6 +20,10 @@ export interface AuthOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly directory: Directory;
+  /** Domains of users of the machine. */
+  readonly system: SystemDomains;
+  /** Whether there is a user for a local part; Trouble when nobody knows now. */
+  readonly systemUser: (local: string) => Promise<Existence>;
   /** How many readers there are. */
   readonly readers: number;
   /** ms a right password need not be verified again. */
@@ -34,6 +41,7 @@ export class Auth {
   readonly #verifier: Verifier;
   readonly #lookups: Lookups;
   #readers: number;
+  #system: SystemDomains;
 
   constructor(options: AuthOptions) {
     this.#options = options;
@@ -41,10 +49,15 @@ export class Auth {
     this.#verifier = new Verifier(options);
     this.#lookups = new Lookups(options);
     this.#readers = options.readers;
+    this.#system = options.system;
   }
 
   set readers(count: number) {
     this.#readers = count;
+  }
+
+  set system(domains: SystemDomains) {
+    this.#system = domains;
   }
 
   set remember(ms: number) {
@@ -59,11 +72,12 @@ export class Auth {
   get verbs(): Readonly<Record<"smtpd" | "queue" | "local" | "gate" | "reader", readonly Handled[]>> {
     const { directory } = this.#options;
     const lookups = this.#lookups;
+    const isOurs = (domain: string) => directory.isLocal(domain) || this.#system.has(domain);
     return {
       smtpd: [
         on(login, (question) => this.#login("smtpd", question)),
-        on(recipient, ({ address }) => lookups.recipient(address)),
-        on(isLocal, ({ domain }) => ({ local: directory.isLocal(domain) })),
+        on(recipient, ({ address }) => this.#recipient(address)),
+        on(isLocal, ({ domain }) => ({ local: isOurs(domain) })),
       ],
       gate: [on(login, (question) => this.#login("gate", question))],
       reader: [
@@ -73,7 +87,7 @@ export class Auth {
         }),
       ],
       local: [
-        on(whereTo, ({ address }) => lookups.whereTo(address)),
+        on(whereTo, ({ address }) => this.#whereTo(address)),
         on(usage, (use) => {
           lookups.used(use);
           return {};
@@ -81,9 +95,23 @@ export class Auth {
       ],
       queue: [
         // RFC 5321 §4.5.1: the only address without a domain that smtpd takes is "postmaster", and that is here
-        on(isLocal, ({ domain }) => ({ local: domain === "" || directory.isLocal(domain) })),
+        on(isLocal, ({ domain }) => ({ local: domain === "" || isOurs(domain) })),
       ],
     };
+  }
+
+  /** What the directory knows comes first, then users of the machine. */
+  #recipient(address: string): RecipientAnswer | Promise<RecipientAnswer> {
+    const answer = this.#lookups.recipient(address);
+    if (answer.kind !== "unknown" && answer.kind !== "elsewhere") return answer;
+    const user = this.#system.addressOf(address);
+    return user ? this.#options.systemUser(user.local) : answer;
+  }
+
+  #whereTo(address: string): Destination {
+    const answer = this.#lookups.whereTo(address);
+    const user = answer.kind === "unknown" ? this.#system.addressOf(address) : undefined;
+    return user ? { kind: "system", ...user } : answer;
   }
 
   async #login(peer: keyof typeof protocolsOf, question: Login): Promise<LoginAnswer> {
@@ -111,10 +139,18 @@ export class Auth {
   }
 }
 
-export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
+export const start: Start<"auth"> = async ({ slice, clock, log, answers, socketOf }) => {
   const directory = new Directory();
   directory.marks = slice.marks;
-  const auth = new Auth({ ...slice, clock, log, directory });
+  const lspawn = new Caller({ path: socketOf("lspawn"), clock });
+  const auth = new Auth({
+    ...slice,
+    clock,
+    log,
+    directory,
+    system: new SystemDomains(slice.systemDomains),
+    systemUser: (local) => lspawn.ask(systemUser, { local }),
+  });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const answering = await Promise.all(
     Object.entries(auth.verbs).map(([peer, verbs]) => answerVerbs(answers(peer), verbs, { trouble })),
@@ -126,11 +162,13 @@ export const start: Start<"auth"> = async ({ slice, clock, log, answers }) => {
       auth.remember = next.remember;
       auth.folders = next.folders;
       directory.marks = next.marks;
+      auth.system = new SystemDomains(next.systemDomains);
       log.event("reloaded");
     },
     stop: async () => {
       log.event("stopping");
       for (const each of answering) each.close();
+      lspawn.close();
       directory.close();
     },
   };

@@ -13,6 +13,7 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
   const disk = new BrokenDisk();
   const body = Buffer.from(text);
   const local = new Local({
+    toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk,
     clock: systemClock,
     log: new Logger({ role: "local", clock: systemClock, level: "info", sink: () => {} }),
@@ -27,7 +28,7 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
     }),
     whereTo: async (address) => whereTo(address),
     rejects: { keep: async () => "in Rejects", came: async () => {} },
-    quotas: { deliver: (_maildir, _quota, work) => work(async () => true) },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
     fullWait: () => 0,
   });
   return { disk, local };

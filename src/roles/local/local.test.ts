@@ -21,6 +21,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
   const asked: string[] = [];
   let closed = 0;
   const local = new Local({
+    toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk: quickDisk,
     clock,
     log: new Logger({ role: "local", clock, level: "debug", sink: (line) => void lines.push(line) }),
@@ -40,7 +41,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
     rejects: { keep: async () => "in Rejects", came: async () => {} },
-    quotas: { deliver: (_maildir, _quota, work) => work(async () => true) },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
     fullWait: () => 0,
     ...over,
   });

@@ -3,17 +3,19 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import { Turnstile } from "#base/turnstile.ts";
 import type { Logger } from "#log/logger.ts";
 import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
 import type { Destination } from "#talk/lookup.ts";
+import type { SystemDelivery } from "#talk/lspawn.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
-import { examine, recodeBody } from "#wire/message/binary.ts";
+import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
-import type { QuotaKeeper } from "./quota.ts";
+import type { Bound, QuotaKeeper } from "./quota.ts";
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
@@ -41,6 +43,8 @@ export interface LocalOptions {
   readonly fullWait: () => number;
   /** Trouble when auth is away. */
   readonly whereTo: (address: string) => Promise<Destination>;
+  /** A message for a user of the machine (docs/dotqmail.md). Trouble when lspawn is away. */
+  readonly toSystemUser: (delivery: SystemDelivery) => Promise<Outcome>;
 }
 
 type Recipient = Delivery["recipients"][number];
@@ -51,6 +55,7 @@ type Home = Omit<Extract<Destination, { kind: "mailbox" }>, "kind">;
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
+  readonly #turnstile = new Turnstile(RECIPIENTS_AT_A_TIME);
   readonly #where: Remembered<Destination>;
   #host: string;
 
@@ -62,7 +67,8 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
+      // and what may be long is not kept ten thousand times
+      fleeting: ({ kind }) => kind !== "mailbox",
     });
   }
 
@@ -77,7 +83,7 @@ export class Local {
     try {
       body = await this.#options.openBody(delivery.place);
       const traces = await tracesOf(body);
-      const parcel = { delivery, traces, body: await safeBody(delivery, body) };
+      const parcel = { delivery, traces, body: await asLines(body, delivery.body) };
       return { outcomes: bounded(await this.#each(parcel)) };
     } catch (thrown) {
       this.#options.log.event("trouble", { id, text: messageOf(thrown) });
@@ -90,18 +96,13 @@ export class Local {
     }
   }
 
-  /** Some at a time: a message for thousands shall not open thousands of files at once. */
   async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
-    const { recipients } = parcel.delivery;
-    const outcomes: Delivered["outcomes"][number][] = [];
-    let next = 0;
-    const work = async () => {
-      for (let one = recipients[next++]; one; one = recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
-    return outcomes;
+    return Promise.all(
+      parcel.delivery.recipients.map(async (recipient) => ({
+        index: recipient.index,
+        outcome: await this.#one(parcel, recipient),
+      })),
+    );
   }
 
   async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
@@ -118,8 +119,9 @@ export class Local {
     // final is only what auth says
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
     // only who has a mailbox has Rejects
-    if (rejected && (answer.kind === "forward" || answer.kind === "denied"))
+    if (rejected && answer.kind !== "mailbox" && answer.kind !== "instructions")
       return { kind: "delivered", by: "not kept" };
+    if (answer.kind === "system") return this.#toSystemUser(parcel.delivery, recipient, answer);
     if (!rejected && isLooping(parcel.traces, address))
       return failed("5.4.6", "This message is looping: it already has my Delivered-To line.");
     if (answer.kind === "forward") {
@@ -134,7 +136,8 @@ export class Local {
     // the text of a user of ours is not lost sight of: whoever runs it comes later
     if (answer.kind === "instructions" && !rejected)
       return deferred("4.3.5", "The instructions of this address cannot be followed now");
-    return this.#drop(parcel, recipient, answer);
+    const home = answer;
+    return this.#turnstile.pass(() => this.#drop(parcel, recipient, home));
   }
 
   async #drop(parcel: Parcel, { index, address }: Recipient, home: Home): Promise<Outcome> {
@@ -167,11 +170,26 @@ export class Local {
     }
   }
 
-  async #put({ delivery }: Parcel, { maildir, folder, quota }: Home, letter: Letter): Promise<Dropped> {
+  async #toSystemUser(
+    { id, arrived, sender, body, again, place }: Delivery,
+    { index, address }: Recipient,
+    { local, host }: Extract<Destination, { kind: "system" }>,
+  ): Promise<Outcome> {
+    try {
+      const letter = { id, arrived, sender, body, again, place, index, local, host };
+      return await this.#options.toSystemUser(letter);
+    } catch (thrown) {
+      this.#options.log.event("trouble", { id, to: address, text: messageOf(thrown) });
+      return deferred("4.3.0", "Deliveries for users of the machine cannot be made now");
+    }
+  }
+
+  async #put({ delivery }: Parcel, home: Home, letter: Letter): Promise<Dropped> {
     const { disk, clock, quotas } = this.#options;
-    const mailbox = this.#mailbox(await folderFor(disk, maildir, folder));
-    if (!quota) return mailbox.deliver(letter, delivery.again, clock.now());
-    return quotas.deliver(maildir, quota, (mayAdd) =>
+    const mailbox = this.#mailbox(await folderFor(disk, home.maildir, home.folder));
+    const bounds = boundsOf(home);
+    if (bounds.length === 0) return mailbox.deliver(letter, delivery.again, clock.now());
+    return quotas.deliver(bounds, (mayAdd) =>
       mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
     );
   }
@@ -201,16 +219,8 @@ export class Local {
   }
 }
 
-/**
- * The body as a Maildir can keep it. Its files hold lines, so bytes that are none (RFC 3030 §3) would come back as others: binary parts are
- * encoded, always in the same way, so that the file has the same name in every attempt. Rejects when the body cannot be read.
- */
-async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBody> {
-  if (delivery.body !== "binarymime") return body;
-  return recodeBody(body, await examine(body.chunks()), "8bit");
-}
-
-const RECIPIENTS_AT_A_TIME = 50;
+/** Of all messages together: each has some files open. */
+const RECIPIENTS_AT_A_TIME = 150;
 
 /** One message under way to its recipients. */
 interface Parcel {
@@ -226,6 +236,12 @@ const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 function headOf(sender: string, recipient: string): Buffer {
   return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
 }
+
+/** The quotas that hold for a mailbox: its own, and what it shares with others. */
+const boundsOf = ({ maildir, quota, shared }: Home): readonly Bound[] => [
+  ...(quota ? [{ at: maildir, quota, many: false }] : []),
+  ...(shared ? [{ at: shared.directory, quota: shared, many: true }] : []),
+];
 
 /** What came into a mailbox; asked again after a crash it finds what it did, so one copy stays here and one goes on. */
 function behind(again: boolean, recipient: string, copies: readonly string[] = []): Outcome {

@@ -8,7 +8,8 @@ import { badLine, chunkTaken, replies } from "#wire/smtp/replies.ts";
 import { type Reply, refusalWire } from "#wire/smtp/reply.ts";
 import { lookAhead } from "./commands/rcpt.ts";
 import { Intake } from "./intake.ts";
-import { readBy, receive, receiveChunk, type Source, timeoutOrThrow } from "./receive.ts";
+import { readBy, timeoutOrThrow } from "./pace.ts";
+import { receive, receiveChunk, type Source } from "./receive.ts";
 import {
   type Answer,
   type Chunk,
@@ -98,7 +99,10 @@ export class SmtpSession {
       const ended = line === undefined ? await this.#more() : await this.#turn(line);
       if (ended) return ended;
       // commands that need no other role are answered without leaving this turn of the event loop, as many as came
-      if (line !== undefined && ++this.#burst % limits.smtp.burst === 0) await others();
+      if (line === undefined || ++this.#burst % limits.smtp.burst > 0) continue;
+      await others();
+      // hundreds of commands may have come that nobody waits for any more
+      if (this.#connection.stream.broken) return "broken";
     }
   }
 

@@ -44,7 +44,8 @@ export class Lists {
       if (!place) return foreign(address.domain);
       if (place.alias_of !== null)
         return `${address.domain} is another name for ${place.alias_of}; add it there`;
-      if (this.#changes.taken(address)) return `There is a ${address.address} already`;
+      if (this.#changes.taken(address))
+        return `${address.address} is there already, as an account, an alias, a group or an extension`;
       this.#tables.run(
         "addAlias",
         address.local,

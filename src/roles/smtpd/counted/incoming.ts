@@ -2,7 +2,7 @@
 
 import { limits } from "#base/limits.ts";
 import { LengthReader } from "#wire/netstring.ts";
-import { Pace, readBy } from "../receive.ts";
+import { Pace, readBy } from "../pace.ts";
 import type { Connection } from "../state.ts";
 
 /** How a connection ends that does not end well. */
