@@ -3,6 +3,7 @@
 
 import { addressFromQmail } from "#wire/qmail/address.ts";
 import type { Finding, Hosts, Target } from "./findings.ts";
+import type { Settings } from "./settings.ts";
 import type { QmailSite } from "./source.ts";
 
 /** What a .qmail file does, as far as the directory can do it. */
@@ -36,38 +37,32 @@ function meaningOf(text: string, bare: string): Meaning {
 /** `.qmail-a:b` is for a.b. */
 const localOf = (name: string): string => name.replaceAll(":", ".");
 
-export function aliasFindings(site: QmailSite, hosts: Hosts, target: Target): readonly Finding[] {
-  const aliases = new Aliases(site, hosts, target);
-  return [...aliases.virtual(), ...aliases.local(), ...assignFindings(site)];
-}
-
-function assignFindings({ assign }: QmailSite): readonly Finding[] {
-  if (assign === undefined) return [];
-  return assign.split("\n").flatMap((text, at): readonly Finding[] =>
-    /^[=+]/.test(text)
-      ? [
-          {
-            source: "users/assign",
-            line: at + 1,
-            outcome: "not",
-            text: `users of the machine have no accounts here: ${text.split(":").slice(0, 2).join(" is ")}`,
-          },
-        ]
-      : [],
-  );
+export function aliasFindings(
+  site: QmailSite,
+  hosts: Hosts,
+  { target, settings }: { readonly target: Target; readonly settings: Settings },
+): readonly Finding[] {
+  const aliases = new Aliases(site, hosts, { target, settings });
+  return [...aliases.virtual(), ...aliases.local()];
 }
 
 class Aliases {
   readonly #site: QmailSite;
   readonly #hosts: Hosts;
   readonly #target: Target;
+  readonly #settings: Settings;
   /** Files that belong to virtual domains. */
   readonly #used = new Set<string>();
 
-  constructor(site: QmailSite, hosts: Hosts, target: Target) {
+  constructor(
+    site: QmailSite,
+    hosts: Hosts,
+    { target, settings }: { readonly target: Target; readonly settings: Settings },
+  ) {
     this.#site = site;
     this.#hosts = hosts;
     this.#target = target;
+    this.#settings = settings;
   }
 
   /** virtualdomains: what ~alias has for them. */
@@ -88,14 +83,8 @@ class Aliases {
             text: `a pattern of domains ("${key}") cannot be a domain of ours: name them one by one`,
           },
         ];
-      if (files.length === 0)
-        return [
-          {
-            ...place,
-            outcome: "not",
-            text: `mail for ${key} goes to the user "${value}", and users of the machine have no accounts here`,
-          },
-        ];
+      const user = this.#settings.add(place, "system_users.domains", `${key}:${value}`.toLowerCase());
+      if (files.length === 0) return [user];
       const known = this.#target.domains.has(key);
       const own: Finding = known
         ? { ...place, outcome: "same", text: `${key} is a domain of ours` }
@@ -106,7 +95,7 @@ class Aliases {
             change: { kind: "domain", name: key },
           };
       const prefix = value.length + 1;
-      return [own, ...files.flatMap((name) => this.#file(name, localOf(name.slice(prefix)), [key]))];
+      return [user, own, ...files.flatMap((name) => this.#file(name, localOf(name.slice(prefix)), [key]))];
     });
   }
 
@@ -127,7 +116,7 @@ class Aliases {
         {
           ...place,
           outcome: "not",
-          text: `mail for ${key} goes to the user "${prepend}", and users of the machine have no accounts here`,
+          text: `mail for ${key} goes to the user "${prepend}": make an alias for it`,
         },
       ];
     return this.#file(name, key.slice(0, at), [domain]);

@@ -21,6 +21,7 @@ const target: Target = {
 };
 
 const site = (control: Record<string, string>, more: Partial<QmailSite> = {}): QmailSite => ({
+  directory: "/var/qmail",
   control: new Map(Object.entries({ me: "mail.a.test\n", locals: "a.test\n", rcpthosts: "", ...control })),
   moreHosts: [],
   assign: undefined,
@@ -36,7 +37,12 @@ const told = (given: QmailSite): readonly string[] =>
       ({ outcome, source, line, text }) =>
         `${outcome} ${source}${line === undefined ? "" : `:${line}`} ${text}`,
     )
-    .filter((each) => !/^(?:same control\/(?:me|locals)|note tcp\.smtp)/.test(each));
+    .filter(
+      (each) =>
+        !/^(?:same control\/(?:me|locals)|note (?:tcp\.smtp|users)|\S+ control\/locals system_users)/.test(
+          each,
+        ),
+    );
 
 const rows: readonly (readonly [what: string, given: QmailSite, told: readonly RegExp[]])[] = [
   ["nothing", site({}), []],
@@ -61,6 +67,18 @@ const rows: readonly (readonly [what: string, given: QmailSite, told: readonly R
   ["the same value as here", site({ databytes: "9437184" }), [/^same control\/databytes /]],
   ["no limit", site({ databytes: "0" }), [/^note control\/databytes /]],
   ["no number", site({ concurrencyremote: "many" }), [/^note control\/concurrencyremote /]],
+  [
+    "users of the machine",
+    site(
+      { virtualdomains: "v.test:Joe-Foo\n", defaultdelivery: "./Mailbox\n" },
+      { assign: "+joe-:joe:1:1:/h:-::\n.\n" },
+    ),
+    [
+      /^change users\/assign system_users\.assign = \/var\/qmail\/users\/assign/,
+      /^change control\/defaultdelivery system_users\.default_delivery = \.\/Mailbox/,
+      /^change control\/virtualdomains:1 system_users\.domains gets "v\.test:joe-foo"/,
+    ],
+  ],
   [
     "hosts of a cdb, and those that are there",
     site({ morercpthosts: "m.test" }, { moreHosts: ["c.test", "old.test", "A.test"] }),

@@ -28,12 +28,13 @@ export function planOf(site: QmailSite, target: Target): readonly Finding[] {
     ...site.unread.map(({ source, reason }) => finding(source, "not", `cannot be read: ${reason}`)),
     ...nameFindings(hosts, target),
     ...localFindings(hosts, target),
+    ...userFindings(site, hosts, settings),
     ...hostFindings(site, hosts, settings),
     ...scalarFindings(site, settings),
     ...routeFindings(site, settings, target),
     ...denyFindings(site, target),
     ...ruleFindings(site, target),
-    ...aliasFindings(site, hosts, target),
+    ...aliasFindings(site, hosts, { target, settings }),
   ];
 }
 
@@ -71,6 +72,26 @@ function localFindings({ locals }: Hosts, { domains }: Target): readonly Finding
       },
     ];
   });
+}
+
+/** Users of the machine: everything is made ready for them, and whether they get mail is left to who owns this machine. */
+function userFindings(
+  { assign, directory }: QmailSite,
+  { locals }: Hosts,
+  settings: Settings,
+): readonly Finding[] {
+  const domains = [...new Set(locals.map(({ text }) => text.toLowerCase()))];
+  return [
+    ...domains.map((domain) => settings.add({ source: "control/locals" }, "system_users.domains", domain)),
+    ...(assign === undefined
+      ? []
+      : [settings.set({ source: "users/assign" }, "system_users.assign", `${directory}/users/assign`)]),
+    finding(
+      "users",
+      "note",
+      'users of the machine get mail, and ~alias is heeded as it is, when system_users.enabled is "on" and the server is started as root (docs/dotqmail.md)',
+    ),
+  ];
 }
 
 /** rcpthosts, morercpthosts, percenthack. */

@@ -94,6 +94,8 @@ const scalars: Readonly<
   concurrencylocal: { key: "queue.local_concurrency", of: parseNumber },
   concurrencyremote: { key: "queue.remote_concurrency", of: parseNumber },
   queuelifetime: { key: "queue.lifetime", of: (text) => `${parseNumber(text) ?? 0}s` },
+  // the file that Life with qmail has for the argument of qmail-start
+  defaultdelivery: { key: "system_users.default_delivery", of: (text) => text.replace(/\n+$/, "") },
   timeoutsmtpd: { key: "smtp.command_timeout", of: (text) => `${parseNumber(text) ?? 0}s` },
 };
 

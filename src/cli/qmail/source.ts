@@ -12,6 +12,7 @@ export interface Unread {
 }
 
 export interface QmailSite {
+  readonly directory: string;
   /** Files of control/, by name. */
   readonly control: ReadonlyMap<string, string>;
   /** Keys of control/morercpthosts.cdb. */
@@ -102,6 +103,7 @@ export function readSite(directory: string, rules: string | undefined): QmailSit
   )
     reading.unread.push({ source: rules, reason: "there is no such file" });
   return {
+    directory,
     control: reading.texts("control", names),
     moreHosts: moreHosts(reading),
     assign: reading.text("users/assign"),
