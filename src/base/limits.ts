@@ -68,6 +68,25 @@ export const limits = {
     /** The same for whether a domain is one of ours. */
     localDomains: { entries: 10_000, life: 5 * second },
   },
+  /** QMTP and QMQP: the envelope comes behind the message, so that this is kept until then. */
+  counted: {
+    /** Bytes of all such messages at a time, in a process; a client whose message does not fit now waits. */
+    memory: 64 * MiB,
+    /** What says to be longer is not read to its end; qmail's bound. */
+    longest: 200_000_000,
+    /** An address; qmail's bound. */
+    address: 999,
+    /** The recipients of a message as they come, and how many of them are answered at all. */
+    envelope: 1 * MiB,
+    answers: 10_000,
+  },
+  /** Handing messages to a QMQP server; times as qmail's. */
+  qmqpc: {
+    connect: 10 * second,
+    io: 1 * minute,
+    /** What it says. */
+    answer: 8 * KiB,
+  },
   remote: {
     /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */
     connect: 30 * second,
@@ -276,6 +295,8 @@ export const limits = {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
     head: 1 * MiB,
     recipients: 10_000,
+    /** Messages of one user that may wait there. */
+    perUser: 10_000,
     /** Looked into this often even when nothing seems to change. */
     poll: 30 * second,
     /** Messages taken at a time. */

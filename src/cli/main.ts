@@ -10,7 +10,7 @@ import { isHelper } from "./dotqmail/names.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
-import { isSendmail } from "./sendmail/names.ts";
+import { findName, type Name } from "./sendmail/names.ts";
 
 const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -135,6 +135,19 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/log.ts")).log,
   },
   {
+    usage: "import qmail [directory]",
+    meaning:
+      "do what a qmail installation (/var/qmail) does, as far as that can be, and say what became of each line; nothing of it is changed",
+    options: [
+      option("--dry-run", "only say what would become of it"),
+      option(
+        "--tcprules <file>",
+        "rules of tcpserver for SMTP (else tcp.smtp in control, etc or the directory itself)",
+      ),
+    ],
+    load: async () => (await import("./commands/import.ts")).qmail,
+  },
+  {
     usage: "rules compile <file>",
     meaning: 'make a cdb of access rules, as tcprules; "-" is standard input',
     options: [
@@ -170,6 +183,7 @@ const groupMeanings: Readonly<Record<string, string>> = {
   spamdb: "rules that others keep, in spamdb's layout",
   ban: "clients that may not come for a time",
   rules: "who may connect, by address and name",
+  import: "moving in",
 };
 
 function command(row: Row, name: string, done: (code: ExitCode) => void): Command {
@@ -204,7 +218,7 @@ function program(done: (code: ExitCode) => void): Command {
   top.version(version, "-V, --version", "print the version");
   top.addHelpText(
     "after",
-    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md)",
+    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md), kenro inject (docs/inject.md), kenro qmqpc (docs/qmtp.md)",
   );
   const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
@@ -261,17 +275,25 @@ function sentenceOf(message: string): string {
   return `${plain.charAt(0).toUpperCase()}${plain.slice(1).replace(/\.$/, "")}; see: kenro --help`;
 }
 
+/** Programs of other mail systems. */
+const models: Readonly<Record<Name["program"], (name: string, words: readonly string[]) => Promise<number>>> =
+  {
+    sendmail: async (name, words) => (await import("./commands/sendmail.ts")).sendmail(name, words),
+    inject: async (name, words) => (await import("./commands/inject.ts")).inject(name, words),
+    qmqpc: async (name, words) => (await import("./commands/qmqpc.ts")).qmqpc(name, words),
+  };
+
 async function main(): Promise<void> {
+  const [, , first, ...words] = process.argv;
+  const name = findName(first);
+  // descriptor 1 is what qmqpc reads: whoever asks for process.stdout changes how it is read
+  if (first !== undefined && name?.program === "qmqpc") process.exit(await models.qmqpc(first, words));
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // whoever read our output has seen enough (`kenro log | head`)
     if (error.code === "EPIPE") process.exit(0);
   });
-  const [, , first, ...words] = process.argv;
-  if (isSendmail(first)) {
-    // its options are those of all sendmails, and it ends as they do
-    const { sendmail } = await import("./commands/sendmail.ts");
-    return leave(await sendmail(first, words));
-  }
+  // their options are those of their models, and they end as these do
+  if (first !== undefined && name) return leave(await models[name.program](first, [...name.words, ...words]));
   if (isHelper(first)) {
     const { helper } = await import("./dotqmail/helpers.ts");
     return leave(await helper(first, words));

@@ -1,6 +1,7 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
 import { limits } from "#base/limits.ts";
+import { hostsFor } from "#wire/message/rewriting.ts";
 import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
@@ -42,6 +43,9 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     policy: policySliceOf(config),
     content: config.content.map(({ on_error, ...rest }) => ({ ...rest, onError: on_error })),
     dnsServers: config.dns.servers,
+    relayHosts: config.qmail.rcpthosts,
+    percentHack: config.qmail.percenthack,
+    bareHost: config.qmail.envnoathost || config.hostname,
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;
       if (kind === "pop3" || kind === "imap") return [];
@@ -88,7 +92,7 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue, remote, drop, smtp }) => ({
+  queue: ({ log, hostname, queue, remote, drop, smtp, qmail }) => ({
     log: log.level,
     reporter: remote.tls_reports,
     hostname,
@@ -97,7 +101,10 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     remoteConcurrency: queue.remote_concurrency,
     freeSpace: queue.free_space,
     dropDomain: drop.domain === "" ? hostname : drop.domain,
+    dropDefaultDomain: drop.default_domain || hostsFor(hostname).defaultDomain,
+    dropPlusDomain: drop.plus_domain || hostsFor(hostname).plusDomain,
     dropSize: smtp.max_size,
+    percentHack: qmail.percenthack,
   }),
   local: ({ log, hostname, policy, accounts }) => ({
     log: log.level,
@@ -176,10 +183,14 @@ function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf)
   };
 }
 
+const THIS_MACHINE = ["127.0.0.0/8", "::1"];
+
 /** What a listener for SMTP has besides. */
-function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
+function smtpOf({ smtp }: Config, { own, class: kind }: ListenerOf, directory: string) {
+  const networks = own.networks ?? [];
   return {
-    networks: own.networks ?? [],
+    // who may use QMQP may send to anybody
+    networks: kind === "qmqp" && networks.length === 0 ? THIS_MACHINE : networks,
     clientCa: authoritiesOf("listener.client_ca", own.client_ca ?? "", directory),
     maxSize: own.max_size ?? smtp.max_size,
     maxRecipients: own.max_recipients ?? smtp.max_recipients,

@@ -5,32 +5,16 @@ import { limits } from "#base/limits.ts";
 import { accountsSection } from "./accounts.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
+import { listenSection } from "./listen.ts";
+import { qmailSection } from "./qmail.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import { systemUsersSection } from "./systemusers.ts";
-import {
-  count,
-  duration,
-  endpoint,
-  host,
-  hostname,
-  ip,
-  networks,
-  resolver,
-  type Setting,
-  size,
-} from "./values.ts";
+import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
 
 export interface Section {
   readonly meaning: string;
   readonly settings: Readonly<Record<string, Setting>>;
 }
-
-const listener = (port: number, meaning: string, seenBy: string) => ({
-  type: z.array(endpoint),
-  standard: [`0.0.0.0:${port}`, `[::]:${port}`],
-  meaning: `${meaning} An empty list switches it off.`,
-  seenBy: ["supervisor", seenBy],
-});
 
 /** The section "" stands at the top of the file. */
 export const sections = {
@@ -46,18 +30,7 @@ export const sections = {
       },
     },
   },
-  listen: {
-    meaning: "Where the server listens: addresses with ports.",
-    settings: {
-      mx: listener(25, "Mail from other servers (SMTP).", "smtpd"),
-      submission: listener(587, "Mail from your users, STARTTLS (RFC 6409).", "smtpd"),
-      submissions: listener(465, "Mail from your users, TLS from the start (RFC 8314).", "smtpd"),
-      pop3: listener(110, "POP3 with STLS.", "gate"),
-      pop3s: listener(995, "POP3 with TLS from the start.", "gate"),
-      imap: listener(143, "IMAP with STARTTLS.", "gate"),
-      imaps: listener(993, "IMAP with TLS from the start.", "gate"),
-    },
-  },
+  listen: listenSection,
   tls: {
     meaning: "The certificate shown to clients; read by the supervisor, at the start and at `kenro reload`.",
     settings: {
@@ -252,6 +225,7 @@ export const sections = {
     },
   },
   drop: dropSection,
+  qmail: qmailSection,
   system_users: systemUsersSection,
   remote: {
     meaning: "Sending to other servers.",

@@ -60,11 +60,11 @@ export const loggerSlice = record({
 });
 
 /** A listener is a class with its own rules: mx takes mail for us from anybody, submission mail for anybody from our users after
- * AUTH, lan mail for anybody from its networks. */
+ * AUTH, lan mail for anybody from its networks; qmtp and qmqp are as mx and lan, by other protocols. */
 const smtpListener = record({
   ...listener,
-  class: oneOf("mx", "submission", "lan"),
-  /** lan: whom it serves. */
+  class: oneOf("mx", "submission", "lan", "qmtp", "qmqp"),
+  /** lan and qmqp: whom it serves. */
   networks: list(text(64)),
   /** PEM text of the authorities for client certificates; "": none are asked for. */
   clientCa: text(),
@@ -139,6 +139,12 @@ export const smtpdSlice = record({
   content: list(content),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
+  /** Hosts and ".suffixes" that are not ours and for which mail is taken from anybody. */
+  relayHosts: list(text(255)),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
+  /** The domain of recipients without one. */
+  bareHost: text(255),
 });
 
 export const authSlice = record({
@@ -199,8 +205,13 @@ export const queueSlice = record({
   freeSpace: integer(0),
   /** Completes the addresses of messages that are dropped. */
   dropDomain: text(255),
+  /** Completes hosts without a dot, and those that end in "+". */
+  dropDefaultDomain: text(255),
+  dropPlusDomain: text(255),
   /** Bytes of one of them. */
   dropSize: integer(1),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
 });
 
 export const localSlice = record({

@@ -24,7 +24,10 @@ const slice = {
   remoteConcurrency: 5,
   freeSpace: 0,
   dropDomain: "here.test",
+  dropDefaultDomain: "here.test",
+  dropPlusDomain: "test",
   dropSize: 1_000_000,
+  percentHack: [],
 } as const;
 
 interface Letter {

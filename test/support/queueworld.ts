@@ -54,7 +54,10 @@ export class QueueWorld {
     remoteConcurrency: 20,
     freeSpace: 0,
     dropDomain: "here.test",
+    dropDefaultDomain: "here.test",
+    dropPlusDomain: "test",
     dropSize: 1_000_000,
+    percentHack: [],
   };
   readonly #context: TestContext;
   readonly #callers: { readonly name: string; readonly caller: Caller }[] = [];

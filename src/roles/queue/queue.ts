@@ -78,7 +78,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const submitAll = (entry: Entry) => {
     for (const task of entry.tasks) dispatch.submit(task);
   };
-  const intake = openIntake({ ...common, room, prefix, taken: submitAll });
+  const intake = openIntake({
+    ...common,
+    room,
+    prefix,
+    taken: submitAll,
+    percentHack: () => slice().percentHack,
+  });
   const found = recovered.messages.size;
   restoreAll(entries, recovered.messages);
   await options.drop?.forget((id) => entries.has(id));
