@@ -28,6 +28,8 @@ const domainOptions = [
   option("--catch-all <address>", 'who gets mail for addresses that there are not; "none" for nobody'),
   option("--quota <size>", 'what each account may have that has no quota of its own, such as 1G; "none"'),
   option("--messages <number>", 'the same in messages; "none"'),
+  option("--total-quota <size>", 'what all its accounts may have together; "none"'),
+  option("--total-messages <number>", 'the same in messages; "none"'),
   option("--max-accounts <number>", 'so many accounts at most; "none"'),
 ];
 

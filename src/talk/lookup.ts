@@ -36,7 +36,8 @@ export const recipient: Verb<Shaped<typeof address>, RecipientAnswer> = {
 const addresses = list(text(512), limits.forward.recipients);
 
 /** 0: as many as there is room for. */
-const quota = record({ bytes: integer(0), messages: integer(0) });
+const quotaFields = { bytes: integer(0), messages: integer(0) };
+const quota = record(quotaFields);
 
 export type MailboxQuota = Shaped<typeof quota>;
 
@@ -47,6 +48,8 @@ const mailboxFields = {
   /** A folder of the mailbox for this mail, if it is there; without the leading dot, in lower case. */
   folder: optional(text(64)),
   quota: optional(quota),
+  /** What all mailboxes below a directory may have together. */
+  shared: optional(record({ directory: text(512), ...quotaFields })),
 };
 
 const mailbox = record({
@@ -111,15 +114,16 @@ export const isLocal: Verb<{ readonly domain: string }, { readonly local: boolea
 };
 
 const use = record({
-  maildir: text(1024),
-  /** What lies in it. */
+  /** A Maildir, or the directory of those that share a quota. */
+  at: text(1024),
+  /** What lies there. */
   bytes: integer(0),
   messages: integer(0),
 });
 
 export type Use = Shaped<typeof use>;
 
-/** local: so much lies in a mailbox that has a quota. */
+/** local: so much lies where there is a quota. */
 export const usage: Verb<Use, object> = {
   kind: 13,
   question: use,

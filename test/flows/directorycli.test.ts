@@ -79,7 +79,7 @@ test("aliases and groups are made, changed, listed and deleted", (context) => {
 test("domains and accounts have settings, which stay until they are changed", (context) => {
   const { ok, json, refused } = place(context);
   ok(["domain", "set", "a.test", "--quota", "1G", "--max-accounts", "2", "--catch-all", "ann@a.test"]);
-  ok(["domain", "set", "a.test", "--messages", "9"]);
+  ok(["domain", "set", "a.test", "--messages", "9", "--total-quota", "20G"]);
   ok(["domain", "add", "b.test", "--alias-of", "a.test"]);
   const [a, b] = (json("domain", "list") as Record<string, unknown>[]).map(({ created: _, ...rest }) => rest);
   assert.deepEqual(a, {
@@ -89,10 +89,11 @@ test("domains and accounts have settings, which stay until they are changed", (c
     quota: 1024 ** 3,
     messages: 9,
     maxAccounts: 2,
+    totalQuota: 20 * 1024 ** 3,
   });
   assert.deepEqual(b, { name: "b.test", accounts: 0, aliasOf: "a.test" });
   ok(["domain", "set", "a.test", "--catch-all", "none", "--messages", "none"]);
-  assert.match(ok(["domain", "list"]), /^a\.test {2}2 accounts of 2, 1\.0G each$/m);
+  assert.match(ok(["domain", "list"]), /^a\.test {2}2 accounts of 2, 1\.0G each, 20\.0G together$/m);
   refused(["user", "add", "new@a.test", "--password-stdin"], 1, /as many accounts/, "secret\n");
   refused(["user", "add", "new@b.test", "--password-stdin"], 1, /another name/, "secret\n");
   refused(["domain", "set", "a.test", "--quota", "much"], 2, /size/);

@@ -17,6 +17,8 @@ function changesOf({ options }: Call): Partial<DomainSettings> {
     quota: worded<number | null>(options["quota"], none, sizeOf),
     messages: worded<number | null>(options["messages"], none, countOf),
     maxAccounts: worded<number | null>(options["maxAccounts"], none, countOf),
+    totalQuota: worded<number | null>(options["totalQuota"], none, sizeOf),
+    totalMessages: worded<number | null>(options["totalMessages"], none, countOf),
   };
   const named = Object.entries(given).filter(([, value]) => value !== undefined);
   return Object.fromEntries(named.map(([name, value]) => [name, value ?? undefined]));
@@ -83,22 +85,18 @@ export const list: Run = async ({ directory, json }) => {
   return 0;
 };
 
-function lineOf({
-  name,
-  accounts,
-  aliasOf,
-  catchAll,
-  quota,
-  messages,
-  maxAccounts,
-}: ReturnType<typeof shown>): string {
+function lineOf(domain: ReturnType<typeof shown>): string {
+  const { name, accounts, aliasOf, catchAll, quota, messages, maxAccounts, totalQuota, totalMessages } =
+    domain;
   if (aliasOf !== undefined) return `${name}  is ${aliasOf}`;
+  const said = <T>(value: T | undefined, word: (value: T) => string) =>
+    value === undefined ? [] : [word(value)];
   return [
     `${name}  ${accounts} account${accounts === 1 ? "" : "s"}${maxAccounts === undefined ? "" : ` of ${maxAccounts}`}`,
-    catchAll === undefined ? "" : `all else goes to ${catchAll}`,
-    quota === undefined ? "" : `${formatSize(quota)} each`,
-    messages === undefined ? "" : `${messages} messages each`,
-  ]
-    .filter((part) => part !== "")
-    .join(", ");
+    ...said(catchAll, (address) => `all else goes to ${address}`),
+    ...said(quota, (bytes) => `${formatSize(bytes)} each`),
+    ...said(messages, (count) => `${count} messages each`),
+    ...said(totalQuota, (bytes) => `${formatSize(bytes)} together`),
+    ...said(totalMessages, (count) => `${count} messages together`),
+  ].join(", ");
 }

@@ -87,7 +87,7 @@ test("what fits into a mailbox is known from what local has told, for a while", 
   const { directory, lookups, clock } = place(context);
   directory.setAccount("ann@a.test", { quota: 100, messages: 3 });
   const ask = () => lookups.recipient("ann@a.test");
-  const told = (bytes: number, messages: number) => lookups.used({ maildir: home.maildir, bytes, messages });
+  const told = (bytes: number, messages: number) => lookups.used({ at: home.maildir, bytes, messages });
   assert.deepEqual(ask(), { kind: "deliverable", most: 100 });
   told(30, 1);
   assert.deepEqual(ask(), { kind: "deliverable", most: 100, room: 70 });
@@ -105,4 +105,18 @@ test("what fits into a mailbox is known from what local has told, for a while", 
   directory.setAccount("ann@a.test", { quota: 0, messages: 0 });
   told(30, 3);
   assert.deepEqual(ask(), { kind: "deliverable" });
+});
+
+test("what a domain may have altogether bounds each of its accounts", (context) => {
+  const { directory, lookups } = place(context);
+  directory.setDomain("a.test", { totalQuota: 80 });
+  const ask = () => lookups.recipient("ann@a.test");
+  assert.deepEqual(ask(), { kind: "deliverable", most: 80 });
+  const shared = { directory: "mail/a.test", bytes: 80, messages: 0 };
+  assert.deepEqual(lookups.whereTo("ann@a.test"), { kind: "mailbox", ...home, shared });
+  directory.setAccount("ann@a.test", { quota: 50 });
+  lookups.used({ at: "mail/a.test", bytes: 70, messages: 9 });
+  assert.deepEqual(ask(), { kind: "deliverable", most: 50, room: 10 });
+  lookups.used({ at: home.maildir, bytes: 45, messages: 1 });
+  assert.deepEqual(ask(), { kind: "deliverable", most: 50, room: 5 });
 });

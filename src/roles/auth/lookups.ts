@@ -2,8 +2,10 @@
 
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { domainMail } from "#store/accounts/address.ts";
 import type { Directory, Found, Quota, Reached } from "#store/accounts/directory.ts";
 import type { Destination, RecipientAnswer, Use } from "#talk/lookup.ts";
+import { splitAddress } from "#wire/envelope.ts";
 
 const denied = (code: string, text: string) => ({ kind: "denied", why: { code, text } }) as const;
 
@@ -25,6 +27,13 @@ export interface LookupsOptions {
   /** Mail for an extension goes into the folder of its name. */
   readonly folders: boolean;
 }
+
+interface Room {
+  readonly room?: number;
+  readonly most?: number;
+}
+
+const sharedBy = (address: string): string => domainMail(splitAddress(address).domain);
 
 interface Told extends Use {
   readonly until: number;
@@ -48,8 +57,7 @@ export class Lookups {
     if (flaw) return flaw;
     if (found.kind === "unknown" || found.kind === "elsewhere") return { kind: found.kind };
     if (found.kind !== "account" || !keeps(found)) return { kind: "deliverable" };
-    const { quota } = found.account;
-    return quota ? { kind: "deliverable", ...this.#room(found.maildir, quota) } : { kind: "deliverable" };
+    return { kind: "deliverable", ...this.#room(found) };
   }
 
   /** Where mail for an address goes. */
@@ -74,17 +82,31 @@ export class Lookups {
   /** Local says what lies in a mailbox; believed for a while, for people take things out. */
   used(use: Use): void {
     const now = this.#options.clock.monotonic();
-    this.#told.delete(use.maildir);
-    for (const [maildir, { until }] of this.#told) {
+    this.#told.delete(use.at);
+    for (const [at, { until }] of this.#told) {
       if (until > now && this.#told.size < limits.directory.usage.entries) break;
-      this.#told.delete(maildir);
+      this.#told.delete(at);
     }
-    this.#told.set(use.maildir, { ...use, until: now + limits.directory.usage.life });
+    this.#told.set(use.at, { ...use, until: now + limits.directory.usage.life });
   }
 
-  #room(maildir: string, quota: Quota): { readonly room?: number; readonly most?: number } {
+  /** What fits, by its own quota and by that of its domain, as far as it is known. */
+  #room({ account, maildir }: Reached): Room {
+    const rooms = [
+      this.#roomAt(maildir, account.quota),
+      this.#roomAt(sharedBy(account.address), account.total),
+    ];
+    const least = (name: keyof Room) => {
+      const known = rooms.flatMap((room) => room[name] ?? []);
+      return known.length === 0 ? {} : { [name]: Math.min(...known) };
+    };
+    return { ...least("most"), ...least("room") };
+  }
+
+  #roomAt(at: string, quota: Quota | undefined): Room {
+    if (!quota) return {};
     const most = quota.bytes > 0 ? { most: quota.bytes } : {};
-    const told = this.#told.get(maildir);
+    const told = this.#told.get(at);
     if (!told || told.until <= this.#options.clock.monotonic()) return most;
     if (quota.messages > 0 && told.messages >= quota.messages) return { ...most, room: 0 };
     return quota.bytes > 0 ? { ...most, room: Math.max(0, quota.bytes - told.bytes) } : most;
@@ -93,7 +115,10 @@ export class Lookups {
   #home({ account, maildir, ext, instructions }: Reached): Destination {
     const folder = this.folders && ext !== "" && maildir === account.maildir ? { folder: ext } : {};
     const quota = account.quota ? { quota: account.quota } : {};
-    const home = { account: account.address, maildir, ...folder, ...quota };
+    const shared = account.total
+      ? { shared: { directory: sharedBy(account.address), ...account.total } }
+      : {};
+    const home = { account: account.address, maildir, ...folder, ...quota, ...shared };
     if (instructions) {
       const { text, name, rest, owner } = instructions;
       return {

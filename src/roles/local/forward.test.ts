@@ -29,7 +29,7 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
     }),
     whereTo: async (address) => whereTo(address),
     rejects: { keep: async () => "in Rejects", came: async () => {} },
-    quotas: { deliver: (_maildir, _quota, work) => work(async () => true) },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
     fullWait: () => 0,
   });
   return { disk, local };

@@ -42,7 +42,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
     rejects: { keep: async () => "in Rejects", came: async () => {} },
-    quotas: { deliver: (_maildir, _quota, work) => work(async () => true) },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
     fullWait: () => 0,
     ...over,
   });

@@ -3,6 +3,7 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import { Turnstile } from "#base/turnstile.ts";
 import type { Logger } from "#log/logger.ts";
 import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
@@ -14,8 +15,10 @@ import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
+
 import { followInstructions, type Hands } from "./instructed.ts";
-import type { QuotaKeeper } from "./quota.ts";
+import type { Bound, QuotaKeeper } from "./quota.ts";
+
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
@@ -57,6 +60,7 @@ type Home = Omit<Extract<Destination, { kind: "mailbox" }>, "kind">;
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
+  readonly #turnstile = new Turnstile(RECIPIENTS_AT_A_TIME);
   readonly #where: Remembered<Destination>;
   #host: string;
 
@@ -68,7 +72,8 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown" || kind === "forward" || kind === "instructions",
+      // and what may be long is not kept ten thousand times
+      fleeting: ({ kind }) => kind !== "mailbox",
     });
   }
 
@@ -96,18 +101,13 @@ export class Local {
     }
   }
 
-  /** Some at a time: a message for thousands shall not open thousands of files at once. */
   async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
-    const { recipients } = parcel.delivery;
-    const outcomes: Delivered["outcomes"][number][] = [];
-    let next = 0;
-    const work = async () => {
-      for (let one = recipients[next++]; one; one = recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
-    return outcomes;
+    return Promise.all(
+      parcel.delivery.recipients.map(async (recipient) => ({
+        index: recipient.index,
+        outcome: await this.#one(parcel, recipient),
+      })),
+    );
   }
 
   async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
@@ -138,10 +138,11 @@ export class Local {
       const { code, text } = answer.why;
       return code.startsWith("5.") ? failed(code, text) : deferred(code, text);
     }
-    // without a word it is the mailbox
+    // without a word it is the mailbox; programs may take long, so only what they leave passes the turnstile
     if (answer.kind === "instructions" && answer.text !== "" && !rejected)
       return this.#follow(parcel, recipient, answer);
-    return this.#drop(parcel, recipient, answer);
+    const home = answer;
+    return this.#turnstile.pass(() => this.#drop(parcel, recipient, home));
   }
 
   async #follow(parcel: Parcel, { index, address }: Recipient, answer: Instructed): Promise<Outcome> {
@@ -153,7 +154,8 @@ export class Local {
       try {
         const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}${copy === 0 ? "" : `_${copy}`}.${this.#host}`;
         const home = folder === undefined ? answer : { ...answer, folder };
-        const dropped = await this.#put(parcel, home, { base, head: headOf(sender, address), body });
+        const letter = { base, head: headOf(sender, address), body };
+        const dropped = await this.#turnstile.pass(() => this.#put(parcel, home, letter));
         full = dropped.full;
         if (full) return "The mailbox is full (#4.2.2)";
         log.event("local_delivered", {
@@ -220,11 +222,12 @@ export class Local {
     }
   }
 
-  async #put({ delivery }: Parcel, { maildir, folder, quota }: Home, letter: Letter): Promise<Dropped> {
+  async #put({ delivery }: Parcel, home: Home, letter: Letter): Promise<Dropped> {
     const { disk, clock, quotas } = this.#options;
-    const mailbox = this.#mailbox(await folderFor(disk, maildir, folder));
-    if (!quota) return mailbox.deliver(letter, delivery.again, clock.now());
-    return quotas.deliver(maildir, quota, (mayAdd) =>
+    const mailbox = this.#mailbox(await folderFor(disk, home.maildir, home.folder));
+    const bounds = boundsOf(home);
+    if (bounds.length === 0) return mailbox.deliver(letter, delivery.again, clock.now());
+    return quotas.deliver(bounds, (mayAdd) =>
       mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
     );
   }
@@ -254,7 +257,8 @@ export class Local {
   }
 }
 
-const RECIPIENTS_AT_A_TIME = 50;
+/** Of all messages together: each has some files open. */
+const RECIPIENTS_AT_A_TIME = 150;
 
 /** One message under way to its recipients. */
 interface Parcel {
@@ -270,6 +274,12 @@ const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 function headOf(sender: string, recipient: string): Buffer {
   return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
 }
+
+/** The quotas that hold for a mailbox: its own, and what it shares with others. */
+const boundsOf = ({ maildir, quota, shared }: Home): readonly Bound[] => [
+  ...(quota ? [{ at: maildir, quota, many: false }] : []),
+  ...(shared ? [{ at: shared.directory, quota: shared, many: true }] : []),
+];
 
 /** What came into a mailbox; asked again after a crash it finds what it did, so one copy stays here and one goes on. */
 function behind(again: boolean, recipient: string, copies: readonly string[] = []): Outcome {

@@ -5,7 +5,7 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
-import { useOf } from "#store/maildir/use.ts";
+import { useBelow, useOf } from "#store/maildir/use.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
 import type { Use } from "#talk/lookup.ts";
 import { BrokenDisk } from "#test/support/brokendisk.ts";
@@ -36,7 +36,7 @@ function keeper() {
   let count = 0;
   /** Delivers so many bytes; false: they did not fit. */
   const deliver = (bytes: number, quota: { bytes: number; messages: number }, fails = false) =>
-    quotas.deliver("m", quota, async (mayAdd) => {
+    quotas.deliver([{ at: "m", quota, many: false }], async (mayAdd) => {
       if (!(await mayAdd(bytes))) return false;
       // the others go on meanwhile
       await new Promise((resolve) => setImmediate(resolve));
@@ -77,7 +77,7 @@ test("of many at once no more come in than fit, and what failed makes room", asy
   const quota = { bytes: 95, messages: 0 };
   const done = await Promise.all(Array.from({ length: 20 }, () => deliver(10, quota)));
   assert.equal(done.filter(Boolean).length, 9);
-  assert.deepEqual(told.at(-1), { maildir: "m", bytes: 90, messages: 9 });
+  assert.deepEqual(told.at(-1), { at: "m", bytes: 90, messages: 9 });
   await assert.rejects(deliver(5, quota, true));
   assert.equal(await deliver(5, quota), true);
   assert.equal((await disk.list("m/new")).length, 10);
@@ -89,14 +89,50 @@ test("a full mailbox is looked into, so that auth hears soon when there is room"
   await deliver(10, quota);
   assert.equal(await deliver(1, quota), false);
   await clock.advance(limits.directory.usage.recount);
-  assert.deepEqual(told.at(-1), { maildir: "m", bytes: 10, messages: 1 });
+  assert.deepEqual(told.at(-1), { at: "m", bytes: 10, messages: 1 });
   for (const name of await disk.list("m/new")) await disk.remove(`m/new/${name}`);
   await clock.advance(limits.directory.usage.recount);
-  assert.deepEqual(told.at(-1), { maildir: "m", bytes: 0, messages: 0 });
+  assert.deepEqual(told.at(-1), { at: "m", bytes: 0, messages: 0 });
   const before = told.length;
   await clock.advance(10 * limits.directory.usage.recount);
   assert.equal(told.length, before, "it is full no more");
   assert.equal(await deliver(10, quota), true);
+});
+
+test("all mailboxes of a domain together have a bound too, and what one of them refuses counts nowhere", async (context) => {
+  const root = place(context);
+  const clock = new FakeClock();
+  const log = new Logger({ role: "local", clock, level: "info", sink: () => {} });
+  const told: Use[] = [];
+  const quotas = new QuotaKeeper({ disk: realDisk, clock, log, tell: (use) => told.push(use) });
+  context.after(() => quotas.close());
+  let count = 0;
+  const deliver = (who: string, own: number) => {
+    const at = `${root}/${who}/Maildir`;
+    const bounds = [
+      { at, quota: { bytes: own, messages: 0 }, many: false },
+      { at: root, quota: { bytes: 100, messages: 0 }, many: true },
+    ];
+    return quotas.deliver(bounds, async (mayAdd) => {
+      if (!(await mayAdd(30))) return false;
+      await put(realDisk, `${at}/new/${++count},S=30`);
+      return true;
+    });
+  };
+  assert.deepEqual(await Promise.all([deliver("ann", 1000), deliver("bob", 20), deliver("carl", 1000)]), [
+    true,
+    false,
+    true,
+  ]);
+  assert.deepEqual(await useBelow(realDisk, root), { bytes: 60, messages: 2 });
+  assert.deepEqual(
+    [await deliver("ann", 1000), await deliver("ann", 1000), await deliver("dora", 1000)],
+    [true, false, false],
+  );
+  assert.deepEqual(told.at(-1), { at: root, bytes: 90, messages: 3 });
+  // what the domain refused is not ann's
+  rmSync(`${root}/carl`, { recursive: true });
+  assert.equal(await deliver("ann", 90), true);
 });
 
 test("mail for an extension goes into the folder of its name", async (context) => {

@@ -5,7 +5,7 @@ import { type Clock, repeat, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
-import { type MaildirUse, useOf } from "#store/maildir/use.ts";
+import { type MaildirUse, useBelow, useOf } from "#store/maildir/use.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { MailboxQuota, Use } from "#talk/lookup.ts";
 
@@ -17,6 +17,17 @@ export interface QuotaKeeperOptions {
   readonly tell: (use: Use) => void;
 }
 
+/** A quota, and of what. */
+export interface Bound {
+  /** A Maildir, or a directory with many of them. */
+  readonly at: string;
+  readonly quota: MailboxQuota;
+  readonly many: boolean;
+}
+
+/** Whether so many bytes more may come; then they count from now on. */
+type MayAdd = (bytes: number) => Promise<boolean>;
+
 interface Counted {
   bytes: number;
   messages: number;
@@ -24,7 +35,7 @@ interface Counted {
   readonly at: number;
 }
 
-/** A mailbox with deliveries under way. */
+/** A bound with deliveries under way. */
 interface Busy {
   /** One decides at a time. */
   turn: Promise<unknown>;
@@ -40,11 +51,11 @@ const ENTRIES = 10_000;
 
 export class QuotaKeeper {
   readonly #options: QuotaKeeperOptions;
-  /** By Maildir. */
+  /** These by the places of their bounds. */
   readonly #counted = new Map<string, Counted>();
   readonly #busy = new Map<string, Busy>();
   /** Those that were full when we looked last. */
-  readonly #full = new Map<string, MailboxQuota>();
+  readonly #full = new Map<string, Bound>();
   readonly #looking: Timer;
 
   constructor(options: QuotaKeeperOptions) {
@@ -53,19 +64,32 @@ export class QuotaKeeper {
     this.#looking = repeat(options.clock, { first: every, every }, () => this.look());
   }
 
-  /** Runs a delivery into a mailbox with a quota, which asks whether so many bytes more fit before it puts them there. */
-  async deliver<T>(
-    maildir: string,
-    quota: MailboxQuota,
-    work: (mayAdd: (bytes: number) => Promise<boolean>) => Promise<T>,
-  ): Promise<T> {
-    const busy = this.#busy.get(maildir) ?? { turn: Promise.resolve(), admitted: new Set(), users: 0 };
-    this.#busy.set(maildir, busy);
+  /** Runs a delivery within bounds, which asks whether so many bytes more fit before it puts them there. */
+  deliver<T>(bounds: readonly Bound[], work: (mayAdd: MayAdd) => Promise<T>): Promise<T> {
+    const [bound, ...others] = bounds;
+    if (!bound) return work(async () => true);
+    return this.#within(bound, (here) =>
+      this.deliver(others, (elsewhere) =>
+        work(async (bytes) => {
+          if (!(await here(bytes))) return false;
+          if (await elsewhere(bytes)) return true;
+          // it was let in here and does not come
+          this.#counted.delete(bound.at);
+          return false;
+        }),
+      ),
+    );
+  }
+
+  async #within<T>(bound: Bound, work: (mayAdd: MayAdd) => Promise<T>): Promise<T> {
+    const { at } = bound;
+    const busy = this.#busy.get(at) ?? { turn: Promise.resolve(), admitted: new Set(), users: 0 };
+    this.#busy.set(at, busy);
     busy.users++;
     const arrived = Promise.withResolvers<void>();
-    const mayAdd = (bytes: number) => {
+    const mayAdd: MayAdd = (bytes) => {
       const decision = busy.turn.then(async () => {
-        const yes = await this.#admit(maildir, { quota, bytes, busy });
+        const yes = await this.#admit(bound, bytes, busy);
         if (yes) busy.admitted.add(arrived.promise);
         return yes;
       });
@@ -76,49 +100,45 @@ export class QuotaKeeper {
       return await work(mayAdd);
     } catch (thrown) {
       // what was let in has not come
-      this.#counted.delete(maildir);
+      this.#counted.delete(at);
       throw thrown;
     } finally {
       busy.admitted.delete(arrived.promise);
       arrived.resolve();
-      if (--busy.users === 0) this.#busy.delete(maildir);
+      if (--busy.users === 0) this.#busy.delete(at);
     }
   }
 
-  /** Whether so many bytes more fit; then they count from now on. Trouble when the Maildir cannot be read. */
-  async #admit(
-    maildir: string,
-    { quota, bytes, busy }: { readonly quota: MailboxQuota; readonly bytes: number; readonly busy: Busy },
-  ): Promise<boolean> {
-    const known = this.#counted.get(maildir);
-    const fresh = known && this.#options.clock.monotonic() - known.at < LIFE;
-    let use = known;
-    if (!use || !fresh || !fits(use, quota, bytes)) {
+  /** Trouble when it cannot be counted. */
+  async #admit(bound: Bound, bytes: number, busy: Busy): Promise<boolean> {
+    const { at, quota } = bound;
+    let use = this.#counted.get(at);
+    if (!use || this.#options.clock.monotonic() - use.at >= LIFE || !fits(use, quota, bytes)) {
       // people may have made room since. What was let in and is not there yet could not be counted
       await Promise.all(busy.admitted);
-      use = await this.#count(maildir);
+      use = await this.#count(bound);
     }
     const admitted = fits(use, quota, bytes);
     if (admitted) {
       use.bytes += bytes;
       use.messages++;
-    } else this.#full.set(maildir, quota);
-    this.#tell(maildir, use);
+    } else this.#full.set(at, bound);
+    this.#tell(at, use);
     return admitted;
   }
 
-  /** Looks into those that were full, so that mail for them is taken as soon as there is room. Never rejects. */
+  /** Looks at what was full, so that mail is taken again as soon as there is room. Never rejects. */
   async look(): Promise<void> {
-    for (const [maildir, quota] of [...this.#full]) {
+    for (const [at, bound] of [...this.#full]) {
       try {
         // not kept: a delivery may be on its way
-        const use = await useOf(this.#options.disk, maildir);
-        this.#tell(maildir, use);
+        const use = await this.#use(bound);
+        this.#tell(at, use);
         // who has room for one octet is full no more; what does not fit is told again when it comes
-        if (fits(use, quota, 1)) this.#full.delete(maildir);
+        if (fits(use, bound.quota, 1)) this.#full.delete(at);
       } catch (thrown) {
-        this.#full.delete(maildir);
-        this.#options.log.event("trouble", { text: `Cannot count ${maildir}: ${messageOf(thrown)}` });
+        this.#full.delete(at);
+        this.#options.log.event("trouble", { text: `Cannot count ${at}: ${messageOf(thrown)}` });
       }
     }
   }
@@ -127,16 +147,19 @@ export class QuotaKeeper {
     this.#looking.cancel();
   }
 
-  async #count(maildir: string): Promise<Counted> {
-    const use = await useOf(this.#options.disk, maildir);
-    const counted = { ...use, at: this.#options.clock.monotonic() };
+  async #count(bound: Bound): Promise<Counted> {
+    const counted = { ...(await this.#use(bound)), at: this.#options.clock.monotonic() };
     if (this.#counted.size >= ENTRIES) this.#counted.clear();
-    this.#counted.set(maildir, counted);
+    this.#counted.set(bound.at, counted);
     return counted;
   }
 
-  #tell(maildir: string, { bytes, messages }: MaildirUse): void {
-    this.#options.tell({ maildir, bytes, messages });
+  #use({ at, many }: Bound): Promise<MaildirUse> {
+    return many ? useBelow(this.#options.disk, at) : useOf(this.#options.disk, at);
+  }
+
+  #tell(at: string, { bytes, messages }: MaildirUse): void {
+    this.#options.tell({ at, bytes, messages });
   }
 }
 

@@ -111,3 +111,6 @@ export function safeName(name: string): string {
 /** Where an account's mail lies, relative to the data directory. */
 export const maildirOf = (local: string, domain: string): string =>
   `mail/${safeName(domain)}/${safeName(local)}/Maildir`;
+
+/** Where the mail of all accounts of a domain lies. */
+export const domainMail = (domain: string): string => `mail/${safeName(domain)}`;

@@ -18,6 +18,8 @@ const domain = record({
   quota: optional(integer(0)),
   messages: optional(integer(0)),
   maxAccounts: optional(integer(0)),
+  totalQuota: optional(integer(0)),
+  totalMessages: optional(integer(0)),
 });
 
 const account = record({

@@ -31,6 +31,8 @@ const migrations: readonly string[] = [
    ALTER TABLE domains ADD COLUMN quota_bytes INTEGER;
    ALTER TABLE domains ADD COLUMN quota_messages INTEGER;
    ALTER TABLE domains ADD COLUMN max_accounts INTEGER;
+   ALTER TABLE domains ADD COLUMN total_bytes INTEGER;
+   ALTER TABLE domains ADD COLUMN total_messages INTEGER;
    ALTER TABLE accounts ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE accounts ADD COLUMN quota_bytes INTEGER;
    ALTER TABLE accounts ADD COLUMN quota_messages INTEGER;

@@ -29,6 +29,9 @@ export interface Domain {
   readonly quota?: number;
   readonly messages?: number;
   readonly maxAccounts?: number;
+  /** What all accounts together may have. */
+  readonly totalQuota?: number;
+  readonly totalMessages?: number;
 }
 
 export interface DomainSettings {
@@ -37,6 +40,8 @@ export interface DomainSettings {
   readonly quota: number | undefined;
   readonly messages: number | undefined;
   readonly maxAccounts: number | undefined;
+  readonly totalQuota: number | undefined;
+  readonly totalMessages: number | undefined;
 }
 
 export interface AccountSettings {
@@ -117,6 +122,8 @@ export class Directory implements Disposable {
       ...(row.quota_bytes === null ? {} : { quota: row.quota_bytes }),
       ...(row.quota_messages === null ? {} : { messages: row.quota_messages }),
       ...(row.max_accounts === null ? {} : { maxAccounts: row.max_accounts }),
+      ...(row.total_bytes === null ? {} : { totalQuota: row.total_bytes }),
+      ...(row.total_messages === null ? {} : { totalMessages: row.total_messages }),
     }));
   }
 
@@ -134,11 +141,15 @@ export class Directory implements Disposable {
         catchAll: row.catch_all ?? undefined,
         ...quotaIn(row),
         maxAccounts: row.max_accounts ?? undefined,
+        totalQuota: row.total_bytes ?? undefined,
+        totalMessages: row.total_messages ?? undefined,
       };
-      const { aliasOf, catchAll, quota, messages, maxAccounts } = { ...before, ...change };
+      const after = { ...before, ...change };
+      const { aliasOf, catchAll } = after;
       const problem = aliasOf === undefined ? undefined : this.#aliasProblem(name, aliasOf);
       if (problem !== undefined) return problem;
-      const values = [aliasOf, catchAll, quota, messages, maxAccounts];
+      const { quota, messages, maxAccounts, totalQuota, totalMessages } = after;
+      const values = [aliasOf, catchAll, quota, messages, maxAccounts, totalQuota, totalMessages];
       this.#tables.run("setDomain", ...values.map((value) => value ?? null), name);
       if (catchAll !== undefined && ["unknown", "looping"].includes(this.find(catchAll).kind))
         return `There is no ${catchAll} to catch mail for ${name}`;
@@ -219,6 +230,8 @@ export class Directory implements Disposable {
       const before = this.settingsOf(address);
       if (!before) return missing(address);
       const { suspended, quota, messages, forwards, keep } = { ...before, ...change };
+      if (forwards.length > limits.directory.forwards)
+        return `${address} cannot forward to more than ${limits.directory.forwards} addresses; make a group`;
       if (forwards.some((each) => this.#changes.isSame(each, address)))
         return `${address} cannot forward to itself`;
       const list = JSON.stringify([...new Set(forwards)].sort());

@@ -149,8 +149,10 @@ class Writer {
 
   #domainSettings(entry: Entry): string | undefined {
     if (entry.kind !== "domain") return undefined;
-    const { domain, aliasOf, catchAll, quota, messages, maxAccounts } = entry.value;
-    return this.#directory.setDomain(domain, { aliasOf, catchAll, quota, messages, maxAccounts });
+    const { domain, aliasOf, catchAll, quota, messages, maxAccounts, totalQuota, totalMessages } =
+      entry.value;
+    const limits = { quota, messages, maxAccounts, totalQuota, totalMessages };
+    return this.#directory.setDomain(domain, { aliasOf, catchAll, ...limits });
   }
 
   #account(entry: Entry): string | undefined {

@@ -106,6 +106,9 @@ test("an address is an account, an alias, a group, an extension, postmaster or c
   assert.equal(short(directory.find("annx@b.test")), "bob@a.test");
   assert.equal(short(directory.find("ann+x@b.test")), "ann@a.test, ext x");
   assert.equal(short(directory.find("postmaster@a.test")), "ann@a.test");
+  directory.deleteAccount("bob@a.test");
+  assert.equal(short(directory.find("annx@b.test")), "unknown");
+  assert.equal(short(directory.find("bob@b.test")), "unknown");
 });
 
 test("aliases that lead to each other cannot be made, and end where they are there all the same", (context) => {

@@ -23,6 +23,8 @@ export interface Account {
   readonly suspended: boolean;
   /** Its own or that of its domain; undefined: none. */
   readonly quota: Quota | undefined;
+  /** What all accounts of its domain may have together; undefined: as much as there is room for. */
+  readonly total: Quota | undefined;
   /** Its mail goes on to these. */
   readonly forwards: readonly string[];
   /** And stays here too. */
@@ -96,6 +98,8 @@ export class Resolver {
       const [next, ...more] = found.kind === "list" && found.owner === undefined ? found.to : [];
       if (next === undefined || more.length > 0) return found;
       if (!this.#domain(splitAddress(next).domain)) return found;
+      // whom the catch-all names is gone
+      if (this.#isSame(next, at)) return { kind: "unknown" };
       at = next;
     }
     return { kind: "looping" };
@@ -124,6 +128,14 @@ export class Resolver {
   #domain(domain: string): DomainRow | undefined {
     const found = this.#tables.one<DomainRow>("domain", foldDomain(domain));
     return found?.alias_of ? this.#tables.one<DomainRow>("domain", found.alias_of) : found;
+  }
+
+  #isSame(one: string, other: string): boolean {
+    const [a, b] = [splitAddress(one), splitAddress(other)];
+    return (
+      foldLocal(a.local) === foldLocal(b.local) &&
+      this.#domain(a.domain)?.name === this.#domain(b.domain)?.name
+    );
   }
 
   #exact(domain: string, name: string): Found | undefined {
@@ -247,14 +259,13 @@ export function accountOf(row: AccountRow): Account {
     password,
     created,
     suspended: suspended !== 0,
-    quota: quotaOf(row),
+    quota: quotaOf(row.quota_bytes ?? row.domain_bytes, row.quota_messages ?? row.domain_messages),
+    total: quotaOf(row.total_bytes, row.total_messages),
     forwards: JSON.parse(row.forwards) as readonly string[],
     keep: keep !== 0,
   };
 }
 
-function quotaOf(row: AccountRow): Quota | undefined {
-  const bytes = row.quota_bytes ?? row.domain_bytes ?? 0;
-  const messages = row.quota_messages ?? row.domain_messages ?? 0;
-  return bytes > 0 || messages > 0 ? { bytes, messages } : undefined;
+function quotaOf(bytes: number | null, messages: number | null): Quota | undefined {
+  return bytes || messages ? { bytes: bytes ?? 0, messages: messages ?? 0 } : undefined;
 }

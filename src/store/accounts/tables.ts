@@ -12,6 +12,9 @@ export interface DomainRow {
   readonly quota_bytes: number | null;
   readonly quota_messages: number | null;
   readonly max_accounts: number | null;
+  /** Of all its accounts together. */
+  readonly total_bytes: number | null;
+  readonly total_messages: number | null;
 }
 
 export interface AccountRow {
@@ -30,6 +33,8 @@ export interface AccountRow {
   /** Of its domain. */
   readonly domain_bytes: number | null;
   readonly domain_messages: number | null;
+  readonly total_bytes: number | null;
+  readonly total_messages: number | null;
 }
 
 export interface ExtensionRow {
@@ -55,9 +60,9 @@ export interface InstructionsRow {
 }
 
 const ACCOUNTS = `SELECT id, local, domain, address, password, accounts.created, suspended, accounts.quota_bytes, accounts.quota_messages, forwards, keep,
-  domains.quota_bytes AS domain_bytes, domains.quota_messages AS domain_messages FROM accounts JOIN domains ON name = domain`;
+  domains.quota_bytes AS domain_bytes, domains.quota_messages AS domain_messages, total_bytes, total_messages FROM accounts JOIN domains ON name = domain`;
 const DOMAINS =
-  "SELECT name, created, alias_of, catch_all, quota_bytes, quota_messages, max_accounts FROM domains";
+  "SELECT name, created, alias_of, catch_all, quota_bytes, quota_messages, max_accounts, total_bytes, total_messages FROM domains";
 const ALIASES = "SELECT id, local, domain, address, owner, verp, created FROM aliases";
 
 const sql = {
@@ -78,7 +83,7 @@ const sql = {
   domainsLike: "SELECT name FROM domains WHERE alias_of = ? ORDER BY name",
   addDomain: "INSERT INTO domains (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING",
   setDomain:
-    "UPDATE domains SET alias_of = ?, catch_all = ?, quota_bytes = ?, quota_messages = ?, max_accounts = ? WHERE name = ?",
+    "UPDATE domains SET alias_of = ?, catch_all = ?, quota_bytes = ?, quota_messages = ?, max_accounts = ?, total_bytes = ?, total_messages = ? WHERE name = ?",
   deleteDomain: "DELETE FROM domains WHERE name = ?",
   extension: "SELECT ext, mailbox, password FROM extensions WHERE account = ? AND ext = ?",
   extensions: "SELECT ext, mailbox, password FROM extensions WHERE account = ? ORDER BY ext",

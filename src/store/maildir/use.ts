@@ -28,3 +28,15 @@ export async function useOf(disk: Disk, maildir: string): Promise<MaildirUse> {
   }
   return { bytes, messages };
 }
+
+/** What lies in all mailboxes below a directory: `NAME/Maildir`. */
+export async function useBelow(disk: Disk, directory: string): Promise<MaildirUse> {
+  let bytes = 0;
+  let messages = 0;
+  for (const name of await disk.list(directory)) {
+    const use = await useOf(disk, `${directory}/${name}/Maildir`);
+    bytes += use.bytes;
+    messages += use.messages;
+  }
+  return { bytes, messages };
+}
