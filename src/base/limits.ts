@@ -258,10 +258,12 @@ export const limits = {
     /** Deliveries of one user that wait for the one under way, and users that wait for a worker; more are put off. All that may be under way or
      * wait here, programs of accounts too, must leave the queue (queue.local_concurrency) room for other mail. */
     waiting: 2,
-    users: 16,
+    users: 100,
+    /** How long a user waits for a worker. */
+    turn: 10 * second,
     /** Deliveries that one worker makes. */
     deliveries: 50,
-    /** Starting a worker, and waiting for another one to end. */
+    /** Starting a worker, and sending it a message. */
     start: 30 * second,
     /** local waits so long: longer than the longest delivery and all that wait before it may take. */
     attempt: 90 * minute,

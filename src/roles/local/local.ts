@@ -15,8 +15,10 @@ import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import { folderFor } from "./folder.ts";
+
 import { followInstructions, type Hands } from "./instructed.ts";
 import type { Bound, QuotaKeeper } from "./quota.ts";
+
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
@@ -136,7 +138,7 @@ export class Local {
       const { code, text } = answer.why;
       return code.startsWith("5.") ? failed(code, text) : deferred(code, text);
     }
-    // without a word it is the mailbox
+    // without a word it is the mailbox; programs may take long, so only what they leave passes the turnstile
     if (answer.kind === "instructions" && answer.text !== "" && !rejected)
       return this.#follow(parcel, recipient, answer);
     const home = answer;

@@ -110,7 +110,7 @@ export class Workers {
 
   async #begin(identity: Identity): Promise<WorkerProcess> {
     const { clock, bounds, start } = this.#options;
-    const end = clock.monotonic() + limits.lspawn.start;
+    const end = clock.monotonic() + limits.lspawn.turn;
     while (this.#running >= bounds().workers) {
       const idle = [...this.#crews].find(([, { busy, pending, worker }]) => !busy && pending === 0 && worker);
       if (idle) await this.#dismiss(...idle);
