@@ -8,13 +8,14 @@ import { type Delivered, deliver } from "#talk/deliver.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { senderFor } from "#wire/verp.ts";
 import { Alarm } from "./alarm.ts";
-import { type Entry, recipientOf, type Task } from "./entries.ts";
+import { type Entries, type Entry, recipientOf, type Task } from "./entries.ts";
 import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
 import { isOverdue, nextWith } from "./wishes.ts";
 
 export interface DispatchOptions {
   readonly clock: Clock;
+  readonly entries: Entries;
   readonly local: Caller;
   readonly remote: Caller;
   readonly routes: Routes;
@@ -44,10 +45,8 @@ export const DOUBLE = "#@[]";
 
 export class Dispatch {
   readonly #options: DispatchOptions;
-  readonly #alarm: Alarm<Task>;
+  readonly #alarm: Alarm;
   readonly #lanes: Lanes;
-  /** Due tasks of messages that are held. */
-  readonly #parked = new Set<Task>();
   #flying = 0;
   #stopped = false;
   #landed: (() => void)[] = [];
@@ -55,41 +54,66 @@ export class Dispatch {
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { clock } = options;
-    this.#alarm = new Alarm(clock, (tasks) => {
-      for (const task of tasks) this.#route(task);
+    const { clock, entries } = options;
+    this.#alarm = new Alarm(clock, (slots) => {
+      for (const slot of slots) this.#ring(slot);
     });
+    entries.onGone = (slot) => this.#alarm.clear(slot);
     this.#lanes = new Lanes({ limits: options.limits, now: () => clock.now() });
   }
 
   /** Takes a task until it is due, and then until it has been tried. */
   submit(task: Task): void {
     if (this.#stopped) return;
-    if (task.due > this.#options.clock.now()) this.#alarm.add(task);
+    if (task.due > this.#options.clock.now()) this.#rest(task);
     else this.#route(task);
   }
 
-  /** Makes waiting tasks due now; how many recipients they have. Those of held messages stay. */
-  hurry(matches: (task: Task) => boolean): number {
-    const tasks = this.#alarm.take((task) => !task.entry.held && matches(task));
+  /** Takes packed messages until they are due; `begin` follows. */
+  expect(slot: number, due: number): void {
+    this.#alarm.set(slot, due);
+  }
+
+  begin(): void {
+    this.#alarm.look();
+  }
+
+  /** Makes what waits of these messages due now; how many recipients that are. Those of held messages stay. */
+  hurry(ids: readonly string[]): number {
     this.#lanes.forgetBackoffs();
-    for (const task of tasks) {
-      task.due = this.#options.clock.now();
-      this.#route(task);
+    const now = this.#options.clock.now();
+    let recipients = 0;
+    for (const id of ids) {
+      const entry = this.#options.entries.wake(id);
+      if (!entry) continue;
+      if (!entry.held) {
+        for (const task of entry.tasks) {
+          if (!task.resting) continue;
+          task.due = now;
+          recipients += task.waiting.length;
+        }
+      }
+      this.rest(entry);
     }
+    this.#alarm.look();
     this.#go();
-    return tasks.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return recipients;
   }
 
-  /** Goes on with messages that are not held any more. */
+  /** Tasks of a message that rest are heard of when they are due, and when it is not held; if there is nothing else, it is packed. */
+  rest(entry: Entry): void {
+    const { entries } = this.#options;
+    if (this.#stopped || !entries.isAwake(entry)) return;
+    let due = Number.POSITIVE_INFINITY;
+    if (!entry.held) for (const task of entry.tasks) if (task.resting) due = Math.min(due, task.due);
+    this.#alarm.set(entry.slot, due);
+    entries.rest(entry);
+  }
+
+  /** As `rest`, and goes on at once with what is due. */
   unpark(entry: Entry): void {
-    for (const task of entry.tasks) if (this.#parked.delete(task)) this.submit(task);
-  }
-
-  /** Forgets the tasks of these messages, but for those under way: somebody else settles them. */
-  withdraw(entries: ReadonlySet<Entry>): void {
-    this.#alarm.take((task) => entries.has(task.entry));
-    for (const task of this.#parked) if (entries.has(task.entry)) this.#parked.delete(task);
+    this.rest(entry);
+    this.#alarm.look();
   }
 
   /** Starts nothing more; resolves when nothing is under way, or when `patience` resolves. */
@@ -108,13 +132,28 @@ export class Dispatch {
   /** Again at that time, unless something is to be done before. */
   #at(task: Task, time: number): void {
     task.due = nextWith(task.entry, time, this.#options.clock.now());
-    if (!this.#stopped) this.#alarm.add(task);
+    this.#rest(task);
   }
 
-  /** Whether a due task does not go out: nothing of it is left to do, or its message is held and it is parked. */
+  #rest(task: Task): void {
+    task.resting = true;
+    this.rest(task.entry);
+  }
+
+  #ring(slot: number): void {
+    const entry = this.#options.entries.wake(slot);
+    if (!entry) return;
+    const now = this.#options.clock.now();
+    const due = entry.tasks.filter((task) => task.resting && task.due <= now);
+    for (const task of due) task.resting = false;
+    this.rest(entry);
+    for (const task of due) this.#route(task);
+  }
+
+  /** Whether a due task does not go out: nothing of it is left to do, or its message is held and it rests. */
   #stays(task: Task): boolean {
     if (isOver(task)) return true;
-    if (task.entry.held) this.#parked.add(task);
+    if (task.entry.held) this.#rest(task);
     return task.entry.held;
   }
 

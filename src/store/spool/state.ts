@@ -70,7 +70,7 @@ export interface Stored {
   progress: Map<number, Progress>;
 }
 
-const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
+export const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
 
 const progressRow: Shape<Progress> = (value, where) => {
   const [index, state, attempts, next, code, reason] = list<unknown>((each) => each, 6)(value, where);
