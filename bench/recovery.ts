@@ -111,6 +111,8 @@ async function open(directory: string): Promise<void> {
       lifetime: limits.queue.lifetime,
       localConcurrency: 10,
       remoteConcurrency: 20,
+      destinationConcurrency: 10,
+      destinationStart: 10,
       freeSpace: 0,
       dropDomain: "here.test",
       dropSize: 1_000_000,

@@ -64,6 +64,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     lifetime: queue.lifetime,
     localConcurrency: queue.local_concurrency,
     remoteConcurrency: queue.remote_concurrency,
+    destinationConcurrency: queue.destination_concurrency,
+    destinationStart: queue.destination_start,
     freeSpace: queue.free_space,
     dropDomain: drop.domain === "" ? hostname : drop.domain,
     dropSize: smtp.max_size,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { limits } from "#base/limits.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
+import { queueSection } from "./queuesection.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import {
   count,
@@ -219,35 +220,7 @@ export const sections = {
       },
     },
   },
-  queue: {
-    meaning: "Keeping and delivering mail.",
-    settings: {
-      lifetime: {
-        type: duration.pipe(z.int().min(1000)),
-        standard: "7d",
-        meaning: "How long delivery is tried before the message goes back to its sender.",
-        seenBy: ["queue"],
-      },
-      local_concurrency: {
-        type: count(1, 1000),
-        standard: 100,
-        meaning: "Deliveries into mailboxes at a time.",
-        seenBy: ["queue"],
-      },
-      remote_concurrency: {
-        type: count(1, 1000),
-        standard: 20,
-        meaning: "Deliveries to other servers at a time.",
-        seenBy: ["queue"],
-      },
-      free_space: {
-        type: size,
-        standard: "64M",
-        meaning: "With less free space than this, new mail is answered with 452 until there is more.",
-        seenBy: ["queue"],
-      },
-    },
-  },
+  queue: queueSection,
   drop: dropSection,
   remote: {
     meaning: "Sending to other servers.",

@@ -52,6 +52,8 @@ export class QueueWorld {
     lifetime: 604_800_000,
     localConcurrency: 20,
     remoteConcurrency: 20,
+    destinationConcurrency: 10,
+    destinationStart: 10,
     freeSpace: 0,
     dropDomain: "here.test",
     dropSize: 1_000_000,

@@ -53,6 +53,7 @@ export function controlVerbs(options: ControlOptions): readonly Handled[] {
       for await (const entry of selected(entries, where))
         if (named || bornAt(entry) <= now) ids.push(entry.id);
       let recipients = 0;
+      dispatch.forgive();
       for (let at = 0; at < ids.length; at += TOGETHER) {
         recipients += dispatch.hurry(ids.slice(at, at + TOGETHER));
         await othersFirst();

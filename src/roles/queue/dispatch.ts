@@ -9,7 +9,8 @@ import type { Outcome } from "#wire/envelope.ts";
 import { senderFor } from "#wire/verp.ts";
 import { Alarm } from "./alarm.ts";
 import { type Entries, type Entry, recipientOf, type Task } from "./entries.ts";
-import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
+import type { Reached } from "./lane.ts";
+import { type Flight, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
 import { isOverdue, nextWith } from "./wishes.ts";
 
@@ -24,6 +25,8 @@ export interface DispatchOptions {
   readonly settle: (task: Task, attempt: Attempt) => void;
   /** A message that was due is not tried, because its destination is left alone. */
   readonly waits: (entry: Entry) => void;
+  /** Whether an attempt that begins now would be the last one. */
+  readonly isOld: (entry: Entry) => boolean;
   readonly trouble: (message: string) => void;
 }
 
@@ -36,6 +39,9 @@ export interface Attempt {
 
 /** A message on whose account the link was lost this often counts as tried: it may be what kills the other role. */
 const LOSSES = 3;
+
+/** Messages called back in one turn of the event loop. */
+const TOGETHER = 500;
 
 /** How long a task waits whose message is being copied to another segment. */
 const MOVING = 50;
@@ -78,9 +84,13 @@ export class Dispatch {
     this.#alarm.look();
   }
 
+  /** No destination is left alone any more. */
+  forgive(): void {
+    this.#lanes.forgetBackoffs();
+  }
+
   /** Makes what waits of these messages due now; how many recipients that are. Those of held messages stay. */
   hurry(ids: readonly string[]): number {
-    this.#lanes.forgetBackoffs();
     const now = this.#options.clock.now();
     let recipients = 0;
     for (const id of ids) {
@@ -177,9 +187,17 @@ export class Dispatch {
     // nothing is settled while its record is on its way to another place
     if (task.entry.moving) return this.#later(task, MOVING);
     if (isOverdue(task.entry, this.#options.clock.now())) return this.#return(task, local);
+    const most = this.#options.limits();
+    // an administrator wants none delivered there: as if it were held
+    if ((local ? most.local : most.remote) === 0) return this.#leave(task, limits.queue.closed);
     const until = this.#lanes.put(local ? "" : task.domain, task);
     if (until === undefined) return this.#soon();
-    this.#at(task, until);
+    if (this.#options.isOld(task.entry)) return this.#return(task, local, "4.4.1");
+    this.#leave(task, until - this.#options.clock.now());
+  }
+
+  #leave(task: Task, ms: number): void {
+    this.#later(task, ms);
     this.#options.waits(task.entry);
   }
 
@@ -197,21 +215,22 @@ export class Dispatch {
     while (!this.#stopped) {
       const next = this.#lanes.next();
       if (!next) return;
-      this.#start(next.lane, next.task);
+      this.#start(next);
     }
   }
 
-  #start(lane: Lane, task: Task): void {
+  #start(flight: Flight): void {
+    const { lane, task } = flight;
     const { entry } = task;
-    if (this.#stays(task)) return void this.#lanes.done(lane, "unknown");
+    if (this.#stays(task)) return void this.#lanes.done(flight, "unknown");
     if (entry.moving) {
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       return this.#later(task, MOVING);
     }
     const local = lane.domain === "";
     const started = this.#options.clock.now();
     if (isOverdue(entry, started)) {
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       return this.#return(task, local);
     }
     const { envelope } = entry;
@@ -236,47 +255,62 @@ export class Dispatch {
     this.#flying++;
     const caller = local ? this.#options.local : this.#options.remote;
     caller.ask(deliver, question, limits.queue.attempt).then(
-      (answer) => this.#land(lane, task, { started, local, outcomes: outcomesOf(answer) }),
-      (thrown: unknown) => this.#lose(lane, task, { started, reason: Trouble.from("deliver", thrown) }),
+      (answer) => this.#land(flight, { started, local, outcomes: outcomesOf(answer) }),
+      (thrown: unknown) => this.#lose(flight, Trouble.from("deliver", thrown)),
     );
   }
 
-  /** Too late to be tried (RFC 2852 §4.1): whoever has been tried before keeps the reason why that failed. */
-  #return(task: Task, local: boolean): void {
+  /** Too late to be tried (RFC 2852 §4.1), or to wait longer: whoever has been tried before keeps the reason why that failed. */
+  #return(task: Task, local: boolean, code = "4.4.7"): void {
     const outcomes = new Map(
       task.waiting.map((index) => {
         const text = task.entry.recipients[index]?.text || "It could not be tried.";
-        return [index, { kind: "deferred", why: { code: "4.4.7", text } } as const];
+        return [index, { kind: "deferred", why: { code, text } } as const];
       }),
     );
     this.#options.settle(task, { started: this.#options.clock.now(), local, outcomes });
     this.#soon();
   }
 
-  #land(lane: Lane, task: Task, attempt: Attempt): void {
+  #land(flight: Flight, attempt: Attempt): void {
+    const { lane, task } = flight;
     task.flying = false;
     task.entry.readers--;
     task.losses = 0;
     this.#flying--;
-    const back = this.#lanes.done(lane, reachedBy(attempt.outcomes));
-    for (const waiting of back) this.#at(waiting, lane.until);
+    const { away, recalled } = this.#lanes.done(flight, reachedBy(attempt.outcomes));
+    for (const [waiting, until] of away) this.#at(waiting, until);
     this.#options.settle(task, attempt);
+    if (recalled.length > 0) void this.#recall(lane.domain, recalled);
     this.#wake();
   }
 
+  /** A destination can be reached again: what was sent away for its sake comes back, some at a time. */
+  async #recall(domain: string, slots: readonly number[]): Promise<void> {
+    for (let at = 0; at < slots.length && !this.#stopped; at += TOGETHER) {
+      for (const slot of slots.slice(at, at + TOGETHER)) {
+        const entry = this.#options.entries.wake(slot);
+        // another message may have the slot by now
+        if (!entry) continue;
+        for (const task of entry.tasks)
+          if (task.resting && task.domain === domain) task.due = this.#options.clock.now();
+        this.rest(entry);
+      }
+      this.#alarm.look();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** No answer came. Lost with the link: again soon, and no attempt of the message's. */
-  #lose(
-    lane: Lane,
-    task: Task,
-    { started, reason }: { readonly started: number; readonly reason: Trouble },
-  ): void {
+  #lose(flight: Flight, reason: Trouble): void {
+    const { lane, task, started } = flight;
     const local = lane.domain === "";
     if (reason.operation === "talk") task.losses++;
     if (isAway(reason) && task.losses < LOSSES) {
       task.flying = false;
       task.entry.readers--;
       this.#flying--;
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       this.#pause(local ? "local" : "remote", reason);
       this.#later(task, limits.queue.away);
       return this.#wake();
@@ -284,7 +318,7 @@ export class Dispatch {
     const why = { code: "4.3.0", text: "The delivery was interrupted" };
     this.#options.trouble(`Cannot deliver ${task.entry.id}: ${reason.message}`);
     const outcomes = new Map(task.waiting.map((index) => [index, { kind: "deferred", why } as const]));
-    this.#land(lane, task, { started, local, outcomes });
+    this.#land(flight, { started, local, outcomes });
   }
 
   #pause(which: "local" | "remote", reason: Trouble): void {
@@ -313,11 +347,12 @@ function outcomesOf(answer: Delivered): ReadonlyMap<number, Outcome> {
 }
 
 /** RFC 3463 §3.5: X.4.X is about the network and the way there; then it is the destination's trouble, not the message's. */
-function reachedBy(outcomes: ReadonlyMap<number, Outcome>): "reached" | "unreachable" | "unknown" {
-  let result: "reached" | "unreachable" | "unknown" = "unknown";
+function reachedBy(outcomes: ReadonlyMap<number, Outcome>): Reached {
+  let result: Reached = "unknown";
   for (const outcome of outcomes.values()) {
-    if (outcome.kind !== "deferred" || !outcome.why.code.startsWith("4.4.")) return "reached";
-    result = "unreachable";
+    if (outcome.kind !== "deferred") return "taken";
+    if (!outcome.why.code.startsWith("4.4.")) result = "deferred";
+    else if (result === "unknown") result = "unreachable";
   }
   return result;
 }

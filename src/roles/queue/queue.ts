@@ -6,6 +6,7 @@ import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
 import { NEVER, type Shelf } from "#store/spool/shelf.ts";
 import { openSpool, type Spool, type SpoolEvents } from "#store/spool/spool.ts";
+import { bornAt } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Handled } from "#talk/answerer.ts";
 import type { Caller } from "#talk/caller.ts";
@@ -18,6 +19,7 @@ import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
 import { Orders } from "./orders.ts";
 import { Room } from "./room.ts";
 import { Routes } from "./routes.ts";
+import { isLast } from "./schedule.ts";
 import { Settle } from "./settle.ts";
 
 export interface QueueOptions {
@@ -57,7 +59,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     ...options,
     entries,
     routes: new Routes(options.auth, clock),
-    limits: () => ({ local: slice().localConcurrency, remote: slice().remoteConcurrency }),
+    limits: () => limitsOf(slice()),
+    isOld: (entry) => isLast(bornAt(entry), clock.now(), slice().lifetime),
     settle: (task, attempt) => orders.landed(task, attempt),
     waits: (entry) => settle.warn(entry),
     trouble: (text) => log.event("trouble", { text }),
@@ -102,6 +105,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
   };
 }
+
+const limitsOf = (slice: SliceOf<"queue">) => ({
+  local: slice.localConcurrency,
+  remote: slice.remoteConcurrency,
+  destination: { start: slice.destinationStart, most: slice.destinationConcurrency },
+});
 
 /** Has every message that recovery found wait until it is due (R6); those for whom nobody waits any more. */
 function resume(messages: Shelf, entries: Entries, dispatch: Dispatch): readonly Entry[] {
