@@ -69,3 +69,38 @@ test("T4: when a dead destination takes mail again, all that was sent away goes 
   );
   await queue.stop(0);
 });
+
+test("thousands of messages for a destination that is silent hold up none for another: no moment passes before all of these are out", async (context) => {
+  const clock = new FakeClock();
+  const world = new QueueWorld(context, new BrokenDisk(), clock);
+  await world.serve();
+  world.remote = () => deferred("4.4.1", "Nobody is there.");
+  const first = await world.open();
+  const before = await world.injector(first);
+  await Promise.all(Array.from({ length: 3000 }, (_, n) => send(before, { to: [`u${n}@dead.test`] })));
+  await first.stop(1000);
+  world.hangUp();
+  // all of them are due, and every attempt hangs
+  clock.jump(clock.now() + 24 * HOUR);
+  const hung: (() => void)[] = [];
+  world.attempts.length = 0;
+  world.slice = { ...world.slice, destinationStart: 2 };
+  world.remote = (_, address) =>
+    address.endsWith("@live.test")
+      ? delivered
+      : new Promise((resolve) => hung.push(() => resolve(deferred("4.4.2", "Silence."))));
+  const queue = await world.open();
+  const injector = await world.injector(queue);
+  const started = clock.now();
+  for (let n = 0; n < 300; n++) await send(injector, { to: [`u${n}@live.test`] });
+  await world.until(() => queue.entries.size === 3000, "the end of all live mail");
+  assert.equal(clock.now(), started);
+  assert.equal(hung.length, 2);
+  for (const answer of hung) answer();
+  await settle();
+  await clock.advance(60_000);
+  // one of them spoke for all
+  await world.until(() => queue.entries.awake === 0, "rest for all dead mail");
+  assert.equal(hung.length, 2);
+  await queue.stop(0);
+});
