@@ -86,7 +86,7 @@ export const limits = {
     recipients: 100,
     /** A connection that has done its work waits this long for more; so many per server and in all; messages on one connection. */
     idle: 5 * second,
-    idlePerServer: 2,
+    idlePerServer: 10,
     idleInAll: 50,
     messagesPerConnection: 100,
     /** Exchangers and addresses tried for one delivery. */
