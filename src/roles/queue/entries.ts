@@ -167,6 +167,14 @@ export class Entries {
     return entry;
   }
 
+  /** A message that comes with what had become of it elsewhere, packed as it is; its slot. */
+  adopt(head: Head, kept: Kept): number {
+    const slot = this.#shelf.reserve(head.id);
+    const { warned = false, held = false, recipients = [] } = head.since ?? {};
+    this.#shelf.put(slot, { head, kept, warned, held }, recipients);
+    return slot;
+  }
+
   #look(slot: number): Entry | undefined {
     const awake = this.#awake.get(slot);
     if (awake) return awake;

@@ -4,6 +4,7 @@ import type { Clock } from "#base/clock.ts";
 import { pause } from "#base/clock.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
+import { Importing } from "#store/spool/importing.ts";
 import { NEVER, type Shelf } from "#store/spool/shelf.ts";
 import { openSpool, type Spool, type SpoolEvents } from "#store/spool/spool.ts";
 import { bornAt } from "#store/spool/state.ts";
@@ -21,6 +22,7 @@ import { Room } from "./room.ts";
 import { Routes } from "./routes.ts";
 import { isLast } from "./schedule.ts";
 import { Settle } from "./settle.ts";
+import { transferVerbs } from "./transfer.ts";
 
 export interface QueueOptions {
   readonly clock: Clock;
@@ -80,6 +82,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     for (const task of entry.tasks) dispatch.submit(task);
   };
   const intake = openIntake({ ...common, room, prefix, taken: submitAll });
+  const importing = new Importing({
+    disk,
+    directory,
+    journal,
+    isLive: (id) => entries.has(id),
+    saw: spool.saw,
+    now: () => clock.now(),
+  });
+  await importing.settle(recovered.imported);
   const found = messages.size;
   await options.drop?.forget((id) => entries.has(id));
   for (const entry of resume(messages, entries, dispatch)) settle.finish(entry);
@@ -92,7 +103,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   options.drop?.start(intake);
   return {
     intake,
-    control: controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
+    control: [
+      ...controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
+      ...transferVerbs({ clock, entries, shelf: messages, importing, dispatch, settle, room, log }),
+    ],
     entries,
     get syncs() {
       return journal.syncs;

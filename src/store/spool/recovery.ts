@@ -17,6 +17,8 @@ export interface FoundSegment {
 export interface Recovered {
   /** In no particular order. Whoever works on them from now on takes the shelf over. */
   readonly messages: Shelf;
+  /** Ids of live messages that were imported. */
+  readonly imported: readonly string[];
   /** In the order of their generations. */
   readonly segments: readonly FoundSegment[];
   /** The greatest number of a segment file, readable or not; -1 when there is none. */
@@ -59,6 +61,11 @@ class Reader implements Recovered {
 
   get messages(): Shelf {
     return this.#replay.messages;
+  }
+
+  get imported(): readonly string[] {
+    const { imported, messages } = this.#replay;
+    return [...imported].filter((id) => messages.slotOf(id) !== undefined);
   }
 
   get lastPrefix(): number {

@@ -3,7 +3,7 @@
 import { filePlace, type Place } from "./place.ts";
 import { END, type Life, MESSAGE, messageParts, PROGRESS, RECORD_HEADER } from "./record.ts";
 import { Shelf } from "./shelf.ts";
-import { type Head, parseHead, parseProgress } from "./state.ts";
+import { type Head, type ProgressNote, parseHead, parseProgress } from "./state.ts";
 
 /** A segment as far as its records need it. */
 export interface ReplayedSegment {
@@ -20,6 +20,8 @@ export function prefixOf(id: string): number {
 export class Replay {
   /** In no particular order. */
   readonly messages = new Shelf();
+  /** Ids of messages that were imported; some may have ended. */
+  readonly imported = new Set<string>();
   /** The greatest prefix of an id in any record. */
   lastPrefix = 0;
 
@@ -43,7 +45,7 @@ export class Replay {
     const parts = messageParts(bytes);
     const head = parts && parseHead(parts.head);
     if (!parts || !head?.ok) return false;
-    const { id, ends, warns } = head.value;
+    const { id, ends, warns, since } = head.value;
     const known = this.messages.slotOf(id);
     const slot = known ?? this.messages.reserve(id);
     const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
@@ -51,6 +53,10 @@ export class Replay {
     if (known === undefined) this.messages.put(slot, { head: head.value, kept, warned: false, held: false });
     // a copy: its progress so far goes on
     else this.messages.move(slot, head.value, kept);
+    if (since) {
+      this.imported.add(id);
+      this.#note(slot, since);
+    }
     this.lastPrefix = Math.max(this.lastPrefix, prefixOf(id));
     if (ends !== undefined) this.messages.remove(ends);
     const warned = warns === undefined ? undefined : this.messages.slotOf(warns);
@@ -61,13 +67,15 @@ export class Replay {
   #progress(payload: Buffer): boolean {
     const note = parseProgress(payload);
     if (!note.ok) return false;
-    const { id, warned, held, recipients } = note.value;
-    const slot = this.messages.slotOf(id);
-    if (slot === undefined) return true;
+    const slot = this.messages.slotOf(note.value.id);
+    if (slot !== undefined) this.#note(slot, note.value);
+    return true;
+  }
+
+  #note(slot: number, { warned, held, recipients }: Omit<ProgressNote, "id">): void {
     if (warned) this.messages.warn(slot);
     if (held !== undefined) this.messages.hold(slot, held);
     this.messages.note(slot, recipients);
-    return true;
   }
 }
 

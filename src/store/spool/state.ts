@@ -35,6 +35,8 @@ export interface Head {
   readonly ends?: string | undefined;
   /** The message that has been warned about with this record. */
   readonly warns?: string | undefined;
+  /** An imported message: what had become of it where it came from. */
+  readonly since?: Omit<ProgressNote, "id"> | undefined;
 }
 
 /** When the message began its way, ms since 1970: as it came, or when its sender let it go (RFC 4865). */
@@ -93,6 +95,7 @@ const headShape = record({
   front: optional(text(limits.queue.front)),
   ends: optional(text(64)),
   warns: optional(text(64)),
+  since: optional(record({ warned: flag, held: optional(flag), recipients: list(progressRow) })),
 });
 
 const noteShape = record({
@@ -105,8 +108,9 @@ const noteShape = record({
 const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
 
 export function formatHead(head: Head): string {
-  const { file, ...rest } = head;
-  return JSON.stringify(file ? { ...rest, file } : rest);
+  const { file, since, ...rest } = head;
+  const told = since && { since: { ...since, recipients: since.recipients.map(row) } };
+  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...told });
 }
 
 export function parseHead(bytes: Buffer): Result<Head> {
