@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endTree, has, isFree, Missing, type Server, userNames } from "./server.ts";
+import { endTree, freePort, has, Missing, type Server, userNames } from "./server.ts";
 
 const DOMAIN = "a.test";
 
@@ -77,11 +77,6 @@ export async function startPostfix(
 
 function settingOf(name: string): string | undefined {
   return spawnSync("postconf", ["-d", "-h", name], { encoding: "utf8" }).stdout?.trim();
-}
-
-async function freePort(): Promise<number> {
-  for (let port = 19_025; port < 20_000; port++) if (await isFree(port)) return port;
-  throw new Missing("There is no free port");
 }
 
 function makeMaildir(home: string): void {

@@ -1,11 +1,12 @@
-// What it costs to refuse, turn by turn in one run on the same machine: sessions whose recipient does not exist (550), beside Postfix; and
-// sessions of clients that an access rule refuses (5xx at RCPT), beside Postfix's postscreen and ucspi-tcp's tcpserver with rblsmtpd.
+// What it costs to refuse, turn by turn in one run on the same machine: sessions whose recipient does not exist (550), beside Postfix and a
+// server that is nothing but Node; and sessions of clients that an access rule refuses (5xx at RCPT), beside Postfix's postscreen and ucspi-tcp's tcpserver with rblsmtpd.
 // usage: node bench/refuse.ts [--sessions 4000] [--connections 20] [--rounds 3] [unknown] [blocked]
 
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { startBare } from "./bare.ts";
 import { startKenro } from "./kenro.ts";
 import { build, sendRefused } from "./load.ts";
 import { postfixProblem, startPostfix } from "./postfix.ts";
@@ -69,6 +70,7 @@ const scenes = {
   unknown: async () => [
     await started(startKenro, "kenro"),
     ...(await unless(postfixProblem(), startPostfix, "postfix")),
+    await started(startBare, "bare"),
   ],
   blocked: async () => [
     await started(startBlocking, "kenro"),

@@ -89,3 +89,9 @@ export function isFree(port: number): Promise<boolean> {
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
+
+/** A loopback port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  for (let port = 18_025; port < 20_000; port++) if (await isFree(port)) return port;
+  throw new Missing("There is no free port");
+}

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endTree, has, isFree, Missing, type Server } from "./server.ts";
+import { endTree, freePort, has, isFree, Missing, type Server } from "./server.ts";
 
 /** Connections at a time; more wait. */
 const MOST = 200;
@@ -35,9 +35,4 @@ export async function startTcpserver(directory: string, refusal: string): Promis
   for (let tries = 0; (await isFree(port)) && tries < 50; tries++) await sleep(100);
   if (child.exitCode !== null) throw new Missing("tcpserver did not start");
   return { name: "tcpserver", port, domain: "a.test", pid: child.pid ?? 0, maildirs: [], stop };
-}
-
-async function freePort(): Promise<number> {
-  for (let port = 18_025; port < 19_000; port++) if (await isFree(port)) return port;
-  throw new Missing("There is no free port");
 }

@@ -30,7 +30,17 @@ export function within<T, L>(clock: Clock, ms: number, finding: Promise<T>, late
       reject(thrown);
     }
   });
-  finding.then(resolve, reject).finally(() => timer.cancel());
+  // no third promise to clean up: nearly every question of a session comes through here
+  finding.then(
+    (found) => {
+      timer.cancel();
+      resolve(found);
+    },
+    (thrown: unknown) => {
+      timer.cancel();
+      reject(thrown);
+    },
+  );
   return promise;
 }
 

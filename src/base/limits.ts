@@ -148,8 +148,8 @@ export const limits = {
     turn: 64 * KiB,
   },
   /** Where strangers make us fill buffers: the young are collected after so many bytes of new ones, everything when so many bytes more than
-   * before are in use, or so many for each client; how often that is looked at, ms. */
-  garbage: { young: 2 * MiB, old: 5 * MiB, each: 24 * KiB, look: 50 },
+   * before are in use, or so many for each client, and more for those that left since, up to a bound; how often that is looked at, ms. */
+  garbage: { young: 2 * MiB, old: 5 * MiB, each: 24 * KiB, look: 50, left: 16 * KiB, leftMost: 20 * MiB },
   tls: {
     handshake: 30 * second,
     /** Certificates and keys together, PEM; with the rest of the configuration they fit into one frame (talk.frame). */
@@ -214,6 +214,51 @@ export const limits = {
     /** Bounces carry messages up to this size, and this much of the header of larger ones. */
     bounceCopy: 48 * KiB,
     bounceHeader: 16 * KiB,
+  },
+  /** Messages that go on to other addresses (aliases, groups, forwards). */
+  forward: {
+    /** Addresses that one recipient's message goes on to. */
+    recipients: 10_000,
+    /** Bytes of them; and of all that local says of one delivery, which goes into one frame. */
+    addresses: 512 * KiB,
+    answer: 768 * KiB,
+    /** Delivered-To fields; with more of them a message is looping, whatever they say. */
+    hops: 100,
+  },
+  dotqmail: {
+    /** A .qmail file. Its addresses fit into one frame; `forward` says how many there may be. */
+    file: 512 * KiB,
+    /** Bytes of a message's header that are looked through for Delivered-To. */
+    header: 1 * MiB,
+    /** Waiting for the lock of an mbox. A FILE.lock this old belongs to a program that died. */
+    lock: 30 * second,
+    staleLock: 1024 * second,
+    /** Of a program's output: what is kept, and what ends it. */
+    output: 10_000,
+    flood: 16 * MiB,
+    /** After a program has ended, what it started may still write this long. */
+    drain: 200,
+  },
+  lspawn: {
+    /** Deliveries of one user that wait for the one under way; more are put off. */
+    waiting: 4,
+    /** Deliveries that one worker makes. */
+    deliveries: 50,
+    /** Starting a worker, and waiting for another one to end. */
+    start: 30 * second,
+    /** local waits so long: longer than the longest delivery and all that wait before it may take. */
+    attempt: 90 * minute,
+    /** How long it is believed which files an address has, and for how many; looks under way at a time, and waiting. */
+    believed: 5 * second,
+    entries: 10_000,
+    looks: 4,
+    looksWaiting: 200,
+    look: 5 * second,
+    /** Keys of done lines of one delivery; bytes of a page of the record, of which there are two. */
+    keys: 10_000,
+    record: 1 * MiB,
+    /** Files that say which users there are. */
+    users: 64 * MiB,
   },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */

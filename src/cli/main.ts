@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
+import { isHelper } from "./dotqmail/names.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
@@ -161,6 +162,15 @@ const rows: readonly Row[] = [
     meaning: 'take the messages of an export that are not here yet; "-" is standard input',
     load: async () => (await import("./commands/transfer.ts")).importQueue,
   },
+  {
+    usage: "deliver <address>",
+    meaning: "what would become of mail for an address, as qmail-local -n; 1: there is no such address",
+    options: [
+      option("--dry-run", "do nothing"),
+      option("--sender <address>", "say also who would be the sender of what goes on"),
+    ],
+    load: async () => (await import("./commands/deliver.ts")).deliver,
+  },
   ...policyRows,
   {
     usage: "log",
@@ -310,6 +320,10 @@ async function main(): Promise<void> {
     // its options are those of all sendmails, and it ends as they do
     const { sendmail } = await import("./commands/sendmail.ts");
     return leave(await sendmail(first, words));
+  }
+  if (isHelper(first)) {
+    const { helper } = await import("./dotqmail/helpers.ts");
+    return leave(await helper(first, words));
   }
   let code: ExitCode = 0;
   try {

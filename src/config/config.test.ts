@@ -136,7 +136,12 @@ test("readConfig() takes addresses and ports that exist, and each only once", ()
 test("sliceFor() tells each role what is its own", () => {
   const read = readConfig('hostname = "a.test"\n[login]\nremember = "1m"\n[processes]\nreader = 2');
   assert.ok(read.ok);
-  assert.deepEqual(sliceFor("auth", read.value), { log: "info", readers: 2, remember: 60_000 });
+  assert.deepEqual(sliceFor("auth", read.value), {
+    log: "info",
+    readers: 2,
+    remember: 60_000,
+    systemDomains: [],
+  });
   assert.deepEqual(sliceFor("logger", read.value), { log: "info", size: 16_777_216, files: 20 });
 });
 
@@ -247,4 +252,27 @@ test("sizes and durations are read as people write them", () => {
     const parsed = parseDuration(given);
     assert.equal(parsed.ok ? parsed.value : undefined, wanted, String(given));
   }
+});
+
+test("sliceFor() tells auth whose domains are those of system users, and lspawn how they are delivered to", () => {
+  const source =
+    'hostname = "a.test"\n[system_users]\ndomains = ["b.test", "C.test:joe-shop"]\ncpu = "90s"\n';
+  for (const [enabled, domains] of [
+    ["off", []],
+    [
+      "on",
+      [
+        { domain: "b.test", prepend: "" },
+        { domain: "c.test", prepend: "joe-shop" },
+      ],
+    ],
+  ] as const) {
+    const read = readConfig(`${source}enabled = "${enabled}"\n`);
+    assert.ok(read.ok);
+    assert.deepEqual(sliceFor("auth", read.value).systemDomains, domains);
+    const { domain, bounds, otherwise } = sliceFor("lspawn", read.value);
+    assert.deepEqual([domain, bounds.cpu, otherwise], ["a.test", 90, "./Maildir/"]);
+  }
+  for (const bad of ['domains = ["a b"]', 'domains = ["a.test:"]', 'alias = "a:b"', "cpu = 0"])
+    assert.equal(readConfig(`hostname = "a.test"\n[system_users]\n${bad}\n`).ok, false, bad);
 });

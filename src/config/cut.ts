@@ -44,10 +44,29 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
-  auth: ({ log, processes, login }) => ({
+  auth: ({ log, processes, login, system_users }) => ({
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+    systemDomains: system_users.enabled === "on" ? system_users.domains.map(systemDomain) : [],
+  }),
+  lspawn: ({ log, hostname, drop, system_users: users }) => ({
+    log: log.level,
+    hostname,
+    domain: drop.domain === "" ? hostname : drop.domain,
+    assign: users.assign,
+    passwd: users.passwd,
+    alias: users.alias,
+    otherwise: users.default_delivery,
+    workers: users.workers,
+    idle: users.idle,
+    time: users.time,
+    bounds: {
+      memory: users.memory,
+      processes: users.processes,
+      fileSize: users.file_size,
+      cpu: Math.ceil(users.cpu / 1000),
+    },
   }),
   ledger: ({ log, ledger }) => ({
     log: log.level,
@@ -111,6 +130,12 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
   }),
   reader: ({ log, hostname }) => ({ log: log.level, hostname }),
 };
+
+/** `example.org:joe` in its parts. */
+function systemDomain(entry: string): { readonly domain: string; readonly prepend: string } {
+  const [domain = "", prepend = ""] = entry.split(":");
+  return { domain, prepend };
+}
 
 /** What a role that takes connections is told for all its listeners. */
 function acceptOf(config: Config, directory: string, section: "smtp" | "gate") {

@@ -6,6 +6,7 @@ import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { queueSection } from "./queuesection.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
+import { systemUsersSection } from "./systemusers.ts";
 import {
   count,
   duration,
@@ -222,6 +223,7 @@ export const sections = {
   },
   queue: queueSection,
   drop: dropSection,
+  system_users: systemUsersSection,
   remote: {
     meaning: "Sending to other servers.",
     settings: {
@@ -315,7 +317,7 @@ export const sections = {
       base: {
         type: count(100, 2_000_000_000),
         standard: 58_100,
-        meaning: "First of the eleven user and group numbers; they need no entries in /etc/passwd.",
+        meaning: "First of the twenty user and group numbers; they need no entries in /etc/passwd.",
         seenBy: ["supervisor"],
       },
     },

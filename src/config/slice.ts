@@ -144,6 +144,26 @@ export const authSlice = record({
   readers: integer(1),
   /** ms a right password need not be verified again; 0: never. */
   remember: integer(0),
+  /** Domains whose local parts are users of the machine: what is put in front of them, or "". */
+  systemDomains: list(record({ domain: text(255), prepend: text(64) }), 10_000),
+});
+
+export const lspawnSlice = record({
+  ...logSlice,
+  hostname: text(255),
+  /** Completes addresses that .qmail files name. */
+  domain: text(255),
+  assign: text(4096),
+  passwd: text(4096),
+  alias: text(255),
+  /** Instructions for those who have none. */
+  otherwise: text(65_536),
+  workers: integer(1),
+  /** ms */
+  idle: integer(1),
+  time: integer(1),
+  /** Of a program; cpu in seconds. */
+  bounds: record({ memory: integer(1), processes: integer(1), fileSize: integer(1), cpu: integer(1) }),
 });
 
 export const ledgerSlice = record({
@@ -250,6 +270,7 @@ export const slices = {
   logger: loggerSlice,
   smtpd: smtpdSlice,
   auth: authSlice,
+  lspawn: lspawnSlice,
   ledger: ledgerSlice,
   queue: queueSlice,
   local: localSlice,

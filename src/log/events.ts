@@ -72,6 +72,10 @@ export const events = {
   },
   queue_delivery: { level: "info", meaning: "an attempt ended: id, to, outcome, status, text, attempts" },
   queue_bounce: { level: "info", meaning: "a bounce was queued: id of the message, bounce (its id), to" },
+  queue_forward: {
+    level: "info",
+    meaning: "a message went on from a recipient: id, to, forward (the id it goes on with), recipients",
+  },
   queue_discard: { level: "warn", meaning: "a bounce that bounced twice was thrown away" },
   queue_order: {
     level: "info",
@@ -107,6 +111,12 @@ export const events = {
   },
   sts_unknown: { level: "warn", meaning: "an MTA-STS policy could not be fetched: domain, text" },
   tls_report: { level: "info", meaning: "a report on TLS was sent: domain, day, to" },
+  // lspawn
+  lspawn_delivery: {
+    level: "info",
+    meaning: "a message for a system user: id, to, uid, outcome, text",
+  },
+  lspawn_worker: { level: "debug", meaning: "a worker was started for a user: uid" },
   // auth
   auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
   // gate, reader

@@ -257,12 +257,9 @@ export class Judge {
   }
 
   #begin<S extends Stage>(stage: S, facts: FactsOf[S]): void {
-    for (const later of stageNames.slice(stageNames.indexOf(stage))) this.#outcomes.delete(later);
-    const before = [...this.#outcomes.values()];
-    this.#outcomes.set(
-      stage,
-      Promise.all(before).then((outcomes) => this.#judge(stage, facts, outcomes)),
-    );
+    for (let at = stageNames.indexOf(stage); at < stageNames.length; at++)
+      this.#outcomes.delete(stageNames[at] as Stage);
+    this.#outcomes.set(stage, this.#judge(stage, facts, [...this.#outcomes.values()]));
   }
 
   #outcome(stage: Stage): Promise<Outcome> {
@@ -272,25 +269,26 @@ export class Judge {
     );
   }
 
-  async #judge<S extends Stage>(stage: S, facts: FactsOf[S], before: readonly Outcome[]): Promise<Outcome> {
+  async #judge<S extends Stage>(
+    stage: S,
+    facts: FactsOf[S],
+    earlier: readonly Promise<Outcome>[],
+  ): Promise<Outcome> {
     const { all = false, modes, thresholds } = this.#options;
+    const tally = new Tally(thresholds);
     const isSpared = this.#sparing();
-    const earlier = before.flatMap((outcome) => outcome.reasons);
-    const points = before.reduce((sum, outcome) => sum + outcome.points, 0);
-    const tally = new Tally();
+    let standing = false;
+    for (const each of earlier) standing = tally.add(await each) || standing;
     // a refusal that stands is not made better by more questions; a message that came in spite of one was for others
-    const standing = stage !== "message" && before.some((outcome) => outcome.decision);
-    const rules = all || !standing ? await this.#rules(stage) : [];
+    const rules = all || !standing || stage === "message" ? await this.#rules(stage) : [];
     for (const each of rules) {
       const mode = modes.get(each.id) ?? each.mode;
       if (mode === "off") continue;
-      const sofar = { points: points + tally.points, reasons: [...earlier, ...tally.reasons], thresholds };
-      const asked = this.#ask(each, facts, sofar, isSpared);
+      const asked = this.#ask(each, facts, tally, isSpared);
       tally.take(each.id, mode, asked instanceof Promise ? await asked : asked);
       if (tally.decision && !all) break;
     }
-    const { records, decision, reasons, slow } = tally;
-    return { record: { stage, rules: records }, decision, points: tally.points, reasons, slow };
+    return tally.outcome(stage);
   }
 
   /** The site's own run last, but their points count in the score. */
@@ -311,10 +309,13 @@ export class Judge {
     sofar: SoFar,
     isSpared: IsSpared,
   ): Asked | Promise<Asked> {
-    const settle = (isSo: boolean) => (isSo ? skipped : this.#run(rule, facts, sofar));
     const spared = isSpared(rule);
-    if (!(spared instanceof Promise)) return settle(spared);
-    return spared.then(settle, (thrown: unknown) => ({ said: this.#threw(rule, thrown), ms: 0 }));
+    if (spared === false) return this.#run(rule, facts, sofar);
+    if (spared === true) return skipped;
+    return spared.then(
+      (isSo) => (isSo ? skipped : this.#run(rule, facts, sofar)),
+      (thrown: unknown) => ({ said: this.#threw(rule, thrown), ms: 0 }),
+    );
   }
 
   #run<S extends Stage>(rule: Rule<S>, facts: FactsOf[S], sofar: SoFar): Asked | Promise<Asked> {
@@ -384,21 +385,49 @@ interface Asked {
 
 const skipped: Asked = { said: "skipped", ms: 0 };
 
-/** What the rules of one stage have said. */
-class Tally {
-  readonly records: RuleRecord[] = [];
+/** What the rules of one stage have said, on top of what those of the stages before it said. */
+class Tally implements SoFar {
+  readonly thresholds: Thresholds;
+  /** Of all stages so far. */
   readonly reasons: string[] = [];
   points = 0;
   slow = 0;
   decision: Decision | undefined;
+  readonly #records: RuleRecord[] = [];
+  /** Where those of this stage begin. */
+  #reasonsBefore = 0;
+  #pointsBefore = 0;
+
+  constructor(thresholds: Thresholds) {
+    this.thresholds = thresholds;
+  }
+
+  /** Adds a stage before this one; whether it refused. */
+  add(before: Outcome): boolean {
+    this.#pointsBefore += before.points;
+    this.points += before.points;
+    this.reasons.push(...before.reasons);
+    this.#reasonsBefore = this.reasons.length;
+    return before.decision !== undefined;
+  }
 
   take(rule: string, mode: Mode, { said, ms }: Asked): void {
     if (typeof said === "string") {
-      this.records.push({ rule, mode, verdict: said, evidence: "", ms });
+      this.#records.push({ rule, mode, verdict: said, evidence: "", ms });
       return;
     }
-    this.records.push({ rule, mode, verdict: said.kind, evidence: evidenceOf(said), ms });
+    this.#records.push({ rule, mode, verdict: said.kind, evidence: evidenceOf(said), ms });
     if (mode === "enforce") this.#count(rule, said);
+  }
+
+  outcome(stage: Stage): Outcome {
+    return {
+      record: { stage, rules: this.#records },
+      decision: this.decision,
+      points: this.points - this.#pointsBefore,
+      reasons: this.reasons.slice(this.#reasonsBefore),
+      slow: this.slow,
+    };
   }
 
   #count(rule: string, verdict: Verdict): void {

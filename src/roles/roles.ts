@@ -15,6 +15,7 @@ export const users = [
   "admin",
   "ledger",
   "tlspolicy",
+  "lspawn",
 ] as const;
 export type User = (typeof users)[number];
 
@@ -51,6 +52,8 @@ export interface RoleRow {
   readonly tidy?: boolean;
   /** MiB for new objects, where V8's own choice would cost memory and win nothing. */
   readonly young?: number;
+  /** Capabilities that it keeps although its user has none (capabilities(7)). */
+  readonly capabilities?: readonly string[];
 }
 
 const everybody = [
@@ -64,6 +67,7 @@ const everybody = [
   "tlspolicy",
   "gate",
   "reader",
+  "lspawn",
 ] as const;
 
 /** In the order they are started; those that are asked come before those who ask. */
@@ -80,6 +84,22 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: false,
     threads: 1,
     files: 1024,
+  },
+  lspawn: {
+    user: "lspawn",
+    groups: ["spool"],
+    // that of the programs which it starts for users
+    network: "connect",
+    reads: ["spool"],
+    writes: ["lines", "programs"],
+    answers: ["auth", "local"],
+    processes: undefined,
+    syncs: true,
+    workers: false,
+    threads: 2,
+    files: 1024,
+    // to become users, to end what was started as them, to make namespaces
+    capabilities: ["setuid", "setgid", "kill", "sys_admin"],
   },
   auth: {
     user: "auth",

@@ -72,6 +72,8 @@ export interface Confinement {
   readonly view: View | undefined;
   /** Open files. */
   readonly files: number;
+  /** Names of capabilities that stay, without "cap_". */
+  readonly capabilities: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -118,7 +120,7 @@ export interface Child {
 
 /** The programs before `node`: each takes a right away and becomes the next one, so that the pid stays the same. */
 export function confine(confinement: Confinement, command: readonly string[]): readonly string[] {
-  const { owner, noNetwork, view, files, environment } = confinement;
+  const { owner, noNetwork, view, files, capabilities, environment } = confinement;
   const tools = available();
   const chain: string[] = [];
   const namespaces = [...(noNetwork && tools.unshare ? ["--net"] : []), ...(view ? ["--mount"] : [])];
@@ -128,7 +130,10 @@ export function confine(confinement: Confinement, command: readonly string[]): r
   if (tools.setpriv) {
     chain.push("setpriv", "--no-new-privs");
     if (owner) {
-      chain.push(`--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--inh-caps=-all", "--bounding-set=-all");
+      chain.push(`--reuid=${owner.uid}`, `--regid=${owner.gid}`);
+      const kept = ["-all", ...capabilities.map((name) => `+${name}`)].join(",");
+      chain.push(`--inh-caps=${kept}`, `--bounding-set=${kept}`);
+      if (capabilities.length > 0) chain.push(`--ambient-caps=${kept}`);
       chain.push(owner.groups.length > 0 ? `--groups=${owner.groups.join(",")}` : "--clear-groups");
     }
     chain.push("--");

@@ -32,6 +32,8 @@ export interface Stream {
   readonly address: string;
   readonly port: number;
   readonly tls: TlsInfo | undefined;
+  /** The connection broke: nobody reads what is sent from now on. */
+  readonly broken: boolean;
   /** The next bytes; undefined when the peer has ended. Trouble after `ms` or when the connection broke. */
   read(ms: number): Promise<Buffer | undefined> | Buffer | undefined;
   /** Sends; a promise when the caller should wait before sending more. Trouble there when the peer reads too slowly. */
@@ -110,6 +112,10 @@ export class Conn implements Stream {
   speaksFor(address: string, port: number): void {
     this.#address = address;
     this.#port = port;
+  }
+
+  get broken(): boolean {
+    return this.#broken !== undefined;
   }
 
   get tls(): TlsInfo | undefined {

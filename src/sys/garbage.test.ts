@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { received } from "./garbage.ts";
+import { discard, received } from "./garbage.ts";
 
 const BLOCK = 64 * 1024;
 
@@ -28,4 +28,15 @@ test("nor do those that lived a while", () => {
     most = Math.max(most, process.memoryUsage().arrayBuffers - before);
   }
   assert.ok(most < 20 * 1024 * 1024, `${most} bytes were held`);
+});
+
+test("discarded bytes give their memory back, unless it is shared", () => {
+  const own = Buffer.allocUnsafeSlow(BLOCK);
+  const before = process.memoryUsage().arrayBuffers;
+  discard(own);
+  assert.equal(own.length, 0);
+  assert.ok(process.memoryUsage().arrayBuffers <= before - BLOCK);
+  const part = Buffer.from("12345678").subarray(0, 4);
+  discard(part);
+  assert.equal(part.toString(), "1234");
 });

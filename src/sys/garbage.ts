@@ -15,7 +15,7 @@ function collector(): Collect {
   return collect;
 }
 
-const { young, old, each, look } = limits.garbage;
+const { young, old, each, look, left, leftMost } = limits.garbage;
 
 let collect: Collect | undefined;
 let sinceYoung = 0;
@@ -23,11 +23,18 @@ let sinceYoung = 0;
 let least = Number.POSITIVE_INFINITY;
 let looked = 0;
 let clients = 0;
+/** Clients that have left since everything was collected. */
+let gone = 0;
 
-/** So many clients are here. To collect everything takes as long as much is in use, and of thousands each may leave some garbage. */
+/** So many clients are here. To collect everything takes as long as much is in use, and of thousands each may leave some garbage; so may those
+ * that have left, or a crowd that comes and goes would have everything collected ten times a second. */
 export function serving(count: number): void {
+  if (count < clients) gone += clients - count;
   clients = count;
 }
+
+/** Bytes that what is in use may grow by until everything is collected. */
+const allowance = (): number => Math.max(old, clients * each) + Math.min(leftMost, gone * left);
 
 /** Tells of bytes that the network brought, in a buffer of their own. Collects now and then: about 1 ms for the young, 20 ms for everything when
  * what is in use has grown; small commands leave many small objects that outlive their youth. */
@@ -43,9 +50,16 @@ export function received(bytes: number): void {
   }
   const held = inUse();
   least = Math.min(least, held);
-  if (held - least < Math.max(old, clients * each)) return;
+  if (held - least < allowance()) return;
   collect({ type: "major" });
   least = inUse();
+  gone = 0;
+}
+
+/** Gives back the memory of bytes that nobody will look at again, now. What shares its memory with others stays. */
+export function discard(bytes: Buffer): void {
+  const memory = bytes.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === bytes.length) memory.transfer(0);
 }
 
 /** Gives back what loading code has left behind: V8 would keep it until it needs the room, in every process. Some 20 ms. */

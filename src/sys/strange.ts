@@ -57,7 +57,7 @@ export async function createShared(path: string, mode: number): Promise<DiskFile
   }
 }
 
-/** Lets everybody read a file of ours. */
-export function showToAll(path: string): void {
-  fs.chmodSync(path, 0o644);
+/** Lets everybody read a file of ours, or run it. */
+export function showToAll(path: string, mode: 0o644 | 0o755 = 0o644): void {
+  fs.chmodSync(path, mode);
 }

@@ -3,6 +3,7 @@
 import { constants, X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import tls from "node:tls";
+import { limits } from "#base/limits.ts";
 import { altNames } from "#wire/altnames.ts";
 
 /** PEM texts, and the DNS names in lower case that the certificate is for. */
@@ -17,7 +18,8 @@ const CLIENT_AUTH: readonly string[] = ["1.3.6.1.5.5.7.3.2", "2.5.29.37.0"];
 
 /** What a listener needs to speak TLS. Made at the start and at a reload; connections keep the one they began with. */
 export class ServerTls {
-  readonly #options: tls.TLSSocketOptions;
+  /** Node hands the bound on to the stream below; its types do not know. */
+  readonly #options: tls.TLSSocketOptions & { readonly highWaterMark: number };
   /** By name; "*.example.org" among them. */
   readonly #named = new Map<string, tls.SecureContext>();
   readonly #authorities: readonly X509Certificate[];
@@ -42,6 +44,7 @@ export class ServerTls {
       requestCert: this.#authorities.length > 0,
       // judged by `emailsOf`; without one the client can still log in with a password
       rejectUnauthorized: false,
+      highWaterMark: limits.conn.buffer,
     };
   }
 

@@ -1,6 +1,7 @@
 // lookup: what auth knows about addresses: for smtpd at RCPT, for the queue when it routes, for local when it delivers.
 
-import { flag, record, type Shaped, text, union, word } from "#base/shape.ts";
+import { limits } from "#base/limits.ts";
+import { flag, list, optional, record, type Shaped, text, union, word } from "#base/shape.ts";
 import type { Verb } from "./caller.ts";
 
 const address = record({ address: text(512) });
@@ -27,15 +28,36 @@ const mailbox = record({
   account: text(512),
   /** Relative to the data directory: `mail/<domain>/<local part>/Maildir`. */
   maildir: text(1024),
+  /** A copy goes on to these. */
+  copies: optional(list(text(512), limits.forward.recipients)),
 });
 
-export type MailboxAnswer = Shaped<typeof mailbox> | Shaped<typeof noSuchUser>;
+const forward = record({
+  kind: word("forward"),
+  /** The message goes on to these. */
+  to: list(text(512), limits.forward.recipients),
+  /** Who hears from then on what fails: those are the members of a list. Missing: the sender stays. */
+  owner: optional(text(512)),
+});
+
+const system = record({
+  kind: word("system"),
+  /** What lspawn knows it by: the local part after rewriting, and the domain. */
+  local: text(512),
+  host: text(255),
+});
+
+export type Destination =
+  | Shaped<typeof mailbox>
+  | Shaped<typeof forward>
+  | Shaped<typeof system>
+  | Shaped<typeof noSuchUser>;
 
 /** local: where does mail for this address go? */
-export const whereTo: Verb<Shaped<typeof address>, MailboxAnswer> = {
+export const whereTo: Verb<Shaped<typeof address>, Destination> = {
   kind: 11,
   question: address,
-  answer: union<MailboxAnswer>({ mailbox, unknown: noSuchUser }),
+  answer: union<Destination>({ mailbox, forward, system, unknown: noSuchUser }),
 };
 
 /** queue: is this domain delivered here? */

@@ -4,7 +4,15 @@ import { flag, integer, list, oneOf, optional, record, type Shape, type Shaped, 
 import { messageFields, recipientFields, splitAddress } from "#wire/envelope.ts";
 import type { Verb } from "./caller.ts";
 
-const recipientStates = ["waiting", "delivering", "delivered", "relayed", "handed", "failed"] as const;
+const recipientStates = [
+  "waiting",
+  "delivering",
+  "delivered",
+  "relayed",
+  "handed",
+  "expanded",
+  "failed",
+] as const;
 
 const queuedRecipient = record({
   address: text(),

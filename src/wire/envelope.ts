@@ -1,6 +1,18 @@
 // The envelope: whom a message is from and for, as smtpd takes it, the queue keeps it and local and remote honour it.
 
-import { flag, integer, list, oneOf, optional, record, type Shape, type Shaped, text } from "#base/shape.ts";
+import { limits } from "#base/limits.ts";
+import {
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  record,
+  type Shape,
+  type Shaped,
+  text,
+  union,
+} from "#base/shape.ts";
 
 /** What goes with a recipient's address. */
 export const recipientFields = {
@@ -71,21 +83,25 @@ const delivered = record({
 const deferred = record({ kind: oneOf("deferred"), why: statusShape });
 const failed = record({ kind: oneOf("failed"), why: statusShape });
 
-/** What local and remote tell the queue for each recipient. Every surprise is "deferred"; "failed" only when someone said so. */
-export type Outcome = Shaped<typeof delivered> | Shaped<typeof deferred> | Shaped<typeof failed>;
+const letter = record({
+  /** Whom to tell of failures from here on: then it goes to a list (RFC 5321 §3.9.2). Missing: the sender stays, as with an alias (§3.9.1). */
+  sender: optional(text(512)),
+  recipients: list(text(512), limits.forward.recipients),
+  /** Whole lines with CRLF that go in front of the message. */
+  prefix: text(limits.queue.front),
+});
 
-export const outcomeShape: Shape<Outcome> = (value, where) => {
-  const kind = oneOf(
-    "delivered",
-    "deferred",
-    "failed",
-  )((value as { kind?: unknown } | null)?.kind, `${where}.kind`);
-  switch (kind) {
-    case "delivered":
-      return delivered(value, where);
-    case "deferred":
-      return deferred(value, where);
-    case "failed":
-      return failed(value, where);
-  }
-};
+/** How a message goes on from one of its recipients. */
+export type Letter = Shaped<typeof letter>;
+
+const forwarded = record({ kind: oneOf("forwarded"), by: text(2000), letter });
+
+/** What local and remote tell the queue for each recipient. Every surprise is "deferred"; "failed" only when someone said so. "forwarded", which only local may
+ * say: the recipient is done with when the message has gone on as a new one (docs/queue.md F1–F4). */
+export type Outcome =
+  | Shaped<typeof delivered>
+  | Shaped<typeof deferred>
+  | Shaped<typeof failed>
+  | Shaped<typeof forwarded>;
+
+export const outcomeShape: Shape<Outcome> = union<Outcome>({ delivered, deferred, failed, forwarded });

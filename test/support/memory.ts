@@ -53,6 +53,10 @@ class MemoryStream implements Stream {
     this.tls = options.tls ? PRETENDED : undefined;
   }
 
+  get broken(): boolean {
+    return this.#broken !== undefined;
+  }
+
   read(ms: number): Promise<Buffer | undefined> | Buffer | undefined {
     if (this.#ready()) return this.#next();
     return new Promise((resolve, reject) => {

@@ -146,9 +146,9 @@ export class QueueWorld {
   }
 
   /** Waits, with real time, until something is so. */
-  async until(condition: () => boolean, what: string): Promise<void> {
+  async until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
     for (let wait = 0; wait < 2000; wait++) {
-      if (condition()) return;
+      if (await condition()) return;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     throw new Error(`Never came: ${what}\n${this.lines.join("\n")}`);

@@ -132,11 +132,12 @@ export const delivery = (
 export function short({ outcomes }: Delivered): string[] {
   const found: string[] = [];
   for (const { index, outcome } of outcomes)
-    found[index] = outcome.kind === "delivered" ? "delivered" : `${outcome.kind} ${outcome.why.code}`;
+    found[index] = "why" in outcome ? `${outcome.kind} ${outcome.why.code}` : outcome.kind;
   return found;
 }
 
 export const textOf = ({ outcomes }: Delivered): string => {
   const first = outcomes[0]?.outcome;
-  return first?.kind === "delivered" ? first.by : (first?.why.text ?? "");
+  if (!first) return "";
+  return "why" in first ? first.why.text : first.by;
 };

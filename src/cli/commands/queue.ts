@@ -81,7 +81,7 @@ type ShownRecipient = ShownMessage["recipients"][number];
 
 /** What kind of failure kept a recipient from its mail; undefined when none has. */
 const failureOf = ({ state, attempts, status, reason }: ShownRecipient) =>
-  attempts === 0 || ["delivered", "relayed", "handed"].includes(state)
+  attempts === 0 || ["delivered", "relayed", "handed", "expanded"].includes(state)
     ? undefined
     : classify({ code: status, text: reason });
 

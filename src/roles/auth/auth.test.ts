@@ -9,10 +9,12 @@ import { Logger } from "#log/logger.ts";
 import { parseAccount } from "#store/accounts/address.ts";
 import { hashPassword } from "#store/accounts/credentials.ts";
 import { type Account, Directory } from "#store/accounts/directory.ts";
+import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { login, redeem } from "#talk/login.ts";
 import { isLocal, recipient, whereTo } from "#talk/lookup.ts";
+import type { Existence } from "#talk/lspawn.ts";
 import { FakeClock, settle } from "#test/support/clock.ts";
 import { Auth } from "./main.ts";
 import { Tickets } from "./tickets.ts";
@@ -36,10 +38,19 @@ async function world(context: TestContext, clock: Clock = systemClock): Promise<
   const ann = parseAccount("ann@example.test");
   assert.ok(ann.ok);
   directory.addDomain("example.test", 1);
+  directory.addDomain("both.test", 1);
   directory.addAccount(ann.value, await hashPassword("right"), 1);
   const lines: string[] = [];
   const log = new Logger({ role: "auth", clock, level: "info", sink: (line) => lines.push(line) });
-  const auth = new Auth({ clock, log, directory, readers: 3, remember });
+  const system = new SystemDomains([
+    { domain: "system.test", prepend: "" },
+    { domain: "shop.test", prepend: "joe-shop" },
+    { domain: "both.test", prepend: "" },
+  ]);
+  const systemUser = async (local: string): Promise<Existence> => ({
+    kind: local === "joe" || local === "joe-shop-Info" ? "deliverable" : "unknown",
+  });
+  const auth = new Auth({ clock, log, directory, system, systemUser, readers: 3, remember });
   const made = await Promise.all(
     Object.entries(auth.verbs).map(async ([peer, verbs]) => {
       const at = path.join(place, `${peer}.sock`);
@@ -235,4 +246,32 @@ test("tickets end with their life and are bounded in number", async () => {
   await clock.advance(limits.login.ticketLife);
   tickets.issue(holder);
   assert.equal(tickets.size, 1, "those that have ended are dropped");
+});
+
+test("addresses of users of the machine: accounts first, then as lspawn says, by the name that it knows", async (context) => {
+  const { ask, directory } = await world(context);
+  const ann = parseAccount("ann@both.test");
+  assert.ok(ann.ok);
+  directory.addAccount(ann.value, "hash", 1);
+  for (const [address, kind, destination] of [
+    ["ann@both.test", "deliverable", "mailbox"],
+    ["joe@both.test", "deliverable", { kind: "system", local: "joe", host: "both.test" }],
+    ["bob@both.test", "unknown", { kind: "system", local: "bob", host: "both.test" }],
+    ['"joe"@SYSTEM.test', "deliverable", { kind: "system", local: "joe", host: "system.test" }],
+    ["Joe-Foo@system.test", "unknown", { kind: "system", local: "Joe-Foo", host: "system.test" }],
+    ["Info@shop.test", "deliverable", { kind: "system", local: "joe-shop-Info", host: "shop.test" }],
+    ["joe@elsewhere.test", "elsewhere", { kind: "unknown" }],
+  ] as const) {
+    assert.equal((await ask.smtpd.ask(recipient, { address })).kind, kind, address);
+    const found = await ask.local.ask(whereTo, { address });
+    assert.deepEqual(typeof destination === "string" ? found.kind : found, destination, address);
+  }
+  for (const [domain, local] of [
+    ["system.test", true],
+    ["shop.test", true],
+    ["both.test", true],
+    ["elsewhere.test", false],
+  ] as const)
+    for (const peer of ["smtpd", "queue"] as const)
+      assert.deepEqual(await ask[peer].ask(isLocal, { domain }), { local }, domain);
 });

@@ -7,7 +7,7 @@ import { Trouble } from "#base/problem.ts";
 import { Logger } from "#log/logger.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import type { Delivery } from "#talk/deliver.ts";
-import type { MailboxAnswer } from "#talk/lookup.ts";
+import type { Destination } from "#talk/lookup.ts";
 import { FakeClock } from "#test/support/clock.ts";
 import { Local, type LocalOptions } from "./local.ts";
 
@@ -21,6 +21,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
   const asked: string[] = [];
   let closed = 0;
   const local = new Local({
+    toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk: quickDisk,
     clock,
     log: new Logger({ role: "local", clock, level: "debug", sink: (line) => void lines.push(line) }),
@@ -33,7 +34,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
       },
       close: async () => void closed++,
     }),
-    whereTo: async (address): Promise<MailboxAnswer> => {
+    whereTo: async (address): Promise<Destination> => {
       asked.push(address);
       return address.startsWith("nobody@")
         ? { kind: "unknown" }

@@ -1,17 +1,20 @@
 // Local: one delivery after the other from the queue into Maildirs (docs/local.md). Where an address's mail goes, auth says.
 
 import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
 import { fileHost, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
-import type { MailboxAnswer } from "#talk/lookup.ts";
+import type { Destination } from "#talk/lookup.ts";
+import type { SystemDelivery } from "#talk/lspawn.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
-import { examine, recodeBody } from "#wire/message/binary.ts";
+import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
 import type { RejectsKeeper } from "./rejects.ts";
+import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
 /** Mailboxes whose record of recent deliveries stays open. */
 const OPEN_MAILBOXES = 500;
@@ -33,7 +36,9 @@ export interface LocalOptions {
   /** For messages that were refused. */
   readonly rejects: Pick<RejectsKeeper, "keep" | "came">;
   /** Trouble when auth is away. */
-  readonly whereTo: (address: string) => Promise<MailboxAnswer>;
+  readonly whereTo: (address: string) => Promise<Destination>;
+  /** A message for a user of the machine (docs/dotqmail.md). Trouble when lspawn is away. */
+  readonly toSystemUser: (delivery: SystemDelivery) => Promise<Outcome>;
 }
 
 type Recipient = Delivery["recipients"][number];
@@ -41,7 +46,7 @@ type Recipient = Delivery["recipients"][number];
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
-  readonly #where: Remembered<MailboxAnswer>;
+  readonly #where: Remembered<Destination>;
   #host: string;
 
   constructor(options: LocalOptions) {
@@ -52,7 +57,7 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown",
+      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
     });
   }
 
@@ -66,7 +71,9 @@ export class Local {
     let body: SpoolBody | undefined;
     try {
       body = await this.#options.openBody(delivery.place);
-      return { outcomes: await this.#each(delivery, await safeBody(delivery, body)) };
+      const traces = await tracesOf(body);
+      const parcel = { delivery, traces, body: await asLines(body, delivery.body) };
+      return { outcomes: bounded(await this.#each(parcel)) };
     } catch (thrown) {
       this.#options.log.event("trouble", { id, text: messageOf(thrown) });
       const outcome = deferred("4.3.0", "The message cannot be read from the spool now");
@@ -79,55 +86,89 @@ export class Local {
   }
 
   /** Some at a time: a message for thousands shall not open thousands of files at once. */
-  async #each(delivery: Delivery, body: LetterBody): Promise<Delivered["outcomes"]> {
+  async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
+    const { recipients } = parcel.delivery;
     const outcomes: Delivered["outcomes"][number][] = [];
     let next = 0;
     const work = async () => {
-      for (let one = delivery.recipients[next++]; one; one = delivery.recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(delivery, one, body) });
+      for (let one = recipients[next++]; one; one = recipients[next++]) {
+        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
       }
     };
-    await Promise.all(
-      Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, delivery.recipients.length) }, work),
-    );
+    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
     return outcomes;
   }
 
-  async #one(delivery: Delivery, { index, address }: Recipient, body: LetterBody): Promise<Outcome> {
-    const { log, clock } = this.#options;
-    const { id } = delivery;
-    let answer: MailboxAnswer;
+  async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
+    const { log } = this.#options;
+    const { address } = recipient;
+    const { id, sender, rejected } = parcel.delivery;
+    let answer: Destination;
     try {
       answer = await this.#where.get(address);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return deferred("4.3.0", "The directory of users cannot be asked now");
     }
-    // the only thing that is final: auth said so
+    // final is only what auth says
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
+    // only who has a mailbox has Rejects
+    if (rejected && answer.kind !== "mailbox") return { kind: "delivered", by: "not kept" };
+    if (answer.kind === "system") return this.#toSystemUser(parcel.delivery, recipient, answer);
+    if (!rejected && isLooping(parcel.traces, address))
+      return failed("5.4.6", "This message is looping: it already has my Delivered-To line.");
+    if (answer.kind === "forward") {
+      // nobody owns what nobody sent: a bounce for a list must not bounce to its owner
+      const owner = sender === "" ? undefined : answer.owner;
+      return forwarded(`on its way to ${counted(answer.to.length)}`, address, { to: answer.to, owner });
+    }
     try {
-      const head = headOf(delivery.sender, address);
-      if (delivery.rejected) {
-        const refused = { id, address, arrived: delivery.arrived, head, body };
-        return { kind: "delivered", by: await this.#options.rejects.keep(answer.maildir, refused) };
-      }
-      const base = `${Math.floor(delivery.arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
-      const letter = { base, head, body };
-      const dropped = await this.#mailbox(answer.maildir).deliver(letter, delivery.again, clock.now());
-      log.event("local_delivered", {
-        id,
-        to: address,
-        file: dropped.file,
-        again: dropped.again || undefined,
-      });
-      await this.#options.rejects.came(answer.maildir, { id, address }, body);
-      return { kind: "delivered", by: dropped.again ? "in the mailbox (already there)" : "in the mailbox" };
+      return await this.#drop(parcel, recipient, answer);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return noRoom.has(codeOf(thrown) ?? "")
         ? deferred("4.3.1", "There is no room for the message now")
         : deferred("4.3.0", "The mailbox cannot be used now");
     }
+  }
+
+  async #toSystemUser(
+    { id, arrived, sender, body, again, place }: Delivery,
+    { index, address }: Recipient,
+    { local, host }: Extract<Destination, { kind: "system" }>,
+  ): Promise<Outcome> {
+    try {
+      const letter = { id, arrived, sender, body, again, place, index, local, host };
+      return await this.#options.toSystemUser(letter);
+    } catch (thrown) {
+      this.#options.log.event("trouble", { id, to: address, text: messageOf(thrown) });
+      return deferred("4.3.0", "Deliveries for users of the machine cannot be made now");
+    }
+  }
+
+  async #drop(
+    { delivery, body }: Parcel,
+    { index, address }: Recipient,
+    { maildir, copies = [] }: Extract<Destination, { kind: "mailbox" }>,
+  ): Promise<Outcome> {
+    const { log, clock, rejects } = this.#options;
+    const { id, sender, arrived, rejected, again } = delivery;
+    const head = headOf(sender, address);
+    if (rejected)
+      return { kind: "delivered", by: await rejects.keep(maildir, { id, address, arrived, head, body }) };
+    const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
+    const dropped = await this.#mailbox(maildir).deliver({ base, head, body }, again, clock.now());
+    log.event("local_delivered", {
+      id,
+      to: address,
+      file: dropped.file,
+      again: dropped.again || undefined,
+    });
+    await rejects.came(maildir, { id, address }, body);
+    const by = dropped.again ? "in the mailbox (already there)" : "in the mailbox";
+    if (copies.length === 0) return { kind: "delivered", by };
+    // asked again after a crash it finds what it did, so one copy stays here and one goes on
+    return forwarded(`${by}, and on its way to ${counted(copies.length)}`, address, { to: copies });
   }
 
   /** The mailboxes used last stay at hand; the order of a Map is the order of use. */
@@ -148,23 +189,44 @@ export class Local {
   }
 }
 
-/**
- * The body as a Maildir can keep it. Its files hold lines, so bytes that are none (RFC 3030 §3) would come back as others: binary parts are
- * encoded, always in the same way, so that the file has the same name in every attempt. Rejects when the body cannot be read.
- */
-async function safeBody(delivery: Delivery, body: LetterBody): Promise<LetterBody> {
-  if (delivery.body !== "binarymime") return body;
-  return recodeBody(body, await examine(body.chunks()), "8bit");
-}
-
 const RECIPIENTS_AT_A_TIME = 50;
+
+/** One message under way to its recipients. */
+interface Parcel {
+  readonly delivery: Delivery;
+  /** Its Delivered-To lines. */
+  readonly traces: readonly string[];
+  readonly body: LetterBody;
+}
 
 const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
 /** RFC 5321 §4.4: the final delivery records the reverse path. Delivered-To as qmail and Postfix write it. */
 function headOf(sender: string, recipient: string): Buffer {
-  const to = recipient.replaceAll(/[\x00-\x1f\x7f]/g, "_");
-  return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\nDelivered-To: ${to}\n`);
+  return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
+}
+
+const counted = (addresses: number): string =>
+  addresses === 1 ? "another address" : `${addresses} addresses`;
+
+/** The message goes on with one more line, as qmail-local sends it on. */
+function forwarded(
+  by: string,
+  recipient: string,
+  { to, owner }: { readonly to: readonly string[]; readonly owner?: string | undefined },
+): Outcome {
+  const letter = { recipients: to, prefix: `${deliveredTo(recipient)}\r\n` };
+  return { kind: "forwarded", by, letter: owner === undefined ? letter : { ...letter, sender: owner } };
+}
+
+/** What all the letters say together must fit into one frame: those that do not go in the next attempt. */
+function bounded(outcomes: Delivered["outcomes"]): Delivered["outcomes"] {
+  let room = limits.forward.answer;
+  return outcomes.map(({ index, outcome }) => {
+    if (outcome.kind !== "forwarded") return { index, outcome };
+    room -= Buffer.byteLength(JSON.stringify(outcome));
+    return { index, outcome: room < 0 ? deferred("4.3.0", "Too many addresses at once") : outcome };
+  });
 }
 
 const deferred = (code: string, text: string): Outcome => ({ kind: "deferred", why: { code, text } });

@@ -1,11 +1,13 @@
 // local: puts messages into Maildirs for the queue. It only reads the spool.
 
+import { limits } from "#base/limits.ts";
 import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
 import { FateTeller } from "#talk/fates.ts";
 import { whereTo } from "#talk/lookup.ts";
+import { deliverToUser } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
@@ -13,6 +15,7 @@ import { RejectsKeeper } from "./rejects.ts";
 
 export const start: Start<"local"> = async ({ slice, clock, log, answers, socketOf }) => {
   const auth = new Caller({ path: socketOf("auth"), clock });
+  const lspawn = new Caller({ path: socketOf("lspawn"), clock });
   let { rejects: bounds } = slice;
   const rejects = new RejectsKeeper({
     disk: quickDisk,
@@ -30,6 +33,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     hostname: slice.hostname,
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
+    toSystemUser: (delivery) => lspawn.ask(deliverToUser, delivery, limits.lspawn.attempt),
   });
   const fates = new FateTeller({
     path: socketOf("ledger"),
@@ -56,6 +60,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
       log.event("stopping");
       await deliveries.finish();
       auth.close();
+      lspawn.close();
       rejects.close();
       await fates.close();
     },

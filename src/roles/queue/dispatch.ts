@@ -21,6 +21,8 @@ export interface DispatchOptions {
   readonly remote: Caller;
   readonly routes: Routes;
   readonly limits: () => LaneLimits;
+  /** What an attempt brought has come; it has ended when what is to go on from it is durable. Must not reject. */
+  readonly pass: (task: Task, attempt: Attempt) => Attempt | Promise<Attempt>;
   /** An attempt that began at `started` has ended. Whoever settles it gives back what is to be tried again. */
   readonly settle: (task: Task, attempt: Attempt) => void;
   /** A message that was due is not tried, because its destination is left alone. */
@@ -254,10 +256,13 @@ export class Dispatch {
     task.again = true;
     this.#flying++;
     const caller = local ? this.#options.local : this.#options.remote;
-    caller.ask(deliver, question, limits.queue.attempt).then(
-      (answer) => this.#land(flight, { started, local, outcomes: outcomesOf(answer) }),
-      (thrown: unknown) => this.#lose(flight, Trouble.from("deliver", thrown)),
-    );
+    caller
+      .ask(deliver, question, limits.queue.attempt)
+      .then((answer) => this.#options.pass(task, { started, local, outcomes: outcomesOf(answer) }))
+      .then(
+        (attempt) => this.#land(flight, attempt),
+        (thrown: unknown) => this.#lose(flight, Trouble.from("deliver", thrown)),
+      );
   }
 
   /** Too late to be tried (RFC 2852 §4.1), or to wait longer: whoever has been tried before keeps the reason why that failed. */

@@ -15,7 +15,8 @@ import { compact } from "./compact.ts";
 import { controlVerbs } from "./control.ts";
 import { Dispatch } from "./dispatch.ts";
 import type { Drop } from "./drop.ts";
-import { Entries, type Entry } from "./entries.ts";
+import { Entries, type Entry, type Task } from "./entries.ts";
+import { Forward } from "./forward.ts";
 import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
 import { Orders } from "./orders.ts";
 import { Room } from "./room.ts";
@@ -63,16 +64,18 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     routes: new Routes(options.auth, clock),
     limits: () => limitsOf(slice()),
     isOld: (entry) => isLast(bornAt(entry), clock.now(), slice().lifetime),
+    pass: (task, attempt) => forward.pass(task, attempt),
     settle: (task, attempt) => orders.landed(task, attempt),
     waits: (entry) => settle.warn(entry),
     trouble: (text) => log.event("trouble", { text }),
   });
   const common = { clock, disk, spool: directory, journal, entries, log };
+  const own = { id: ownIds(prefix), submit: (task: Task) => dispatch.submit(task) };
+  const forward = new Forward({ ...common, ...own });
   const settle: Settle = new Settle({
     ...common,
     slice,
-    id: ownIds(prefix),
-    submit: (task) => dispatch.submit(task),
+    ...own,
     random: options.random ?? Math.random,
   });
   const orders: Orders = new Orders({ clock, journal, entries, log, dispatch, settle });

@@ -13,6 +13,7 @@ import type { Outcome } from "#wire/envelope.ts";
 import { delayNotice, finalNotice, type Notice, writeNotice } from "./bounce.ts";
 import type { Attempt } from "./dispatch.ts";
 import { type Entries, type Entry, progressOf, type RecipientEntry, type Task } from "./entries.ts";
+import { stateBehind } from "./forward.ts";
 import { isLast, nextAttempt, SKIP } from "./schedule.ts";
 import { actionFor, isOverdue, nextWith, untilOf, warnedAt } from "./wishes.ts";
 
@@ -128,6 +129,13 @@ export class Settle {
     const { clock, slice } = this.#options;
     if (outcome.kind === "delivered") {
       recipient.state = local ? "delivered" : outcome.handedOn ? "handed" : "relayed";
+      recipient.code = "2.0.0";
+      recipient.text = outcome.by.slice(0, limits.queue.statusText);
+      return;
+    }
+    if (outcome.kind === "forwarded") {
+      // as the record of what goes on has it (Q14)
+      recipient.state = stateBehind(outcome.letter);
       recipient.code = "2.0.0";
       recipient.text = outcome.by.slice(0, limits.queue.statusText);
       return;

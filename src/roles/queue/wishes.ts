@@ -48,6 +48,9 @@ export function actionFor(
       return wantsSuccess ? "delivered" : undefined;
     case "relayed":
       return wantsSuccess || isTraced ? "relayed" : undefined;
+    case "expanded":
+      // RFC 3461 §5.2.7: more is not promised, for each address has its own fate
+      return wantsSuccess || isTraced ? "expanded" : undefined;
     case "handed":
       return isTraced ? "relayed" : undefined;
   }

@@ -52,7 +52,7 @@ async function all(domain: string, resolver: SecureResolver, over: Partial<Route
 }
 
 const code = (outcome: Outcome | undefined) =>
-  outcome && outcome.kind !== "delivered" ? `${outcome.kind} ${outcome.why.code}` : undefined;
+  outcome && "why" in outcome ? `${outcome.kind} ${outcome.why.code}` : undefined;
 
 const hosts: Hosts = {
   "a.example": ["192.0.2.1"],

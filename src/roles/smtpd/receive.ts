@@ -2,6 +2,7 @@
 
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { discard } from "#sys/garbage.ts";
 import { DotReader } from "#wire/dots.ts";
 import { badBody } from "#wire/smtp/replies.ts";
 import type { Intake } from "./intake.ts";
@@ -18,29 +19,17 @@ export interface Source {
  * Feeds the intake up to the final dot, beginning with bytes that have arrived already; the bytes behind the dot. A flawed body is
  * received to its real end and then refused. Trouble when the connection breaks.
  */
-export async function receive(
+export function receive(
   intake: Intake,
   arrived: Buffer,
   source: Source,
 ): Promise<Buffer | "timeout" | undefined> {
   const dots = new DotReader();
-  const pace = new Pace(source);
-  let chunk = arrived;
-  for (;;) {
-    const end = dots.feed(chunk, (text) => intake.take(text));
+  return pump(intake, new Arrivals(arrived, source), (bytes) => {
+    const end = dots.feed(bytes, (text) => intake.take(text));
     if (dots.flaw) intake.refuse(badBody(dots.flaw));
-    if (end >= 0) return chunk.subarray(end);
-    pace.count(chunk.length);
-    if (intake.full) {
-      await intake.pour();
-      // the time that the queue took is not the client's
-      pace.restart();
-    }
-    const read = source.read(pace.end);
-    const more = read instanceof Promise ? await read : read;
-    if (more === undefined || more === "timeout") return more;
-    chunk = more;
-  }
+    return end;
+  });
 }
 
 /**
@@ -53,45 +42,85 @@ export async function receiveChunk(
   arrived: Buffer,
   source: Source,
 ): Promise<Buffer | "timeout" | undefined> {
-  const pace = new Pace(source);
   let left = octets;
-  let bytes = arrived;
-  for (;;) {
+  const rest = await pump(intake, new Arrivals(arrived, source), (bytes) => {
     const part = bytes.subarray(0, Math.min(left, bytes.length));
     left -= part.length;
     intake?.takeChunk(part);
-    pace.count(part.length);
+    return left === 0 ? part.length : -1;
+  });
+  // the next chunk may be long in coming
+  if (intake?.full) await intake.pour();
+  return rest;
+}
+
+/** Feeds what arrives until `feed` says where the end is in it (else −1); the bytes behind the end. */
+async function pump(
+  intake: Intake | undefined,
+  arrivals: Arrivals,
+  feed: (bytes: Buffer) => number,
+): Promise<Buffer | "timeout" | undefined> {
+  for (;;) {
+    const rest = arrivals.feed(feed, intake === undefined || intake.refusal !== undefined);
+    if (rest !== undefined) return rest;
     if (intake?.full) {
       await intake.pour();
-      pace.restart();
+      // the time that the queue took is not the client's
+      arrivals.restart();
     }
-    if (left === 0) return bytes.subarray(part.length);
-    const read = source.read(pace.end);
-    const more = read instanceof Promise ? await read : read;
-    if (more === undefined || more === "timeout") return more;
-    bytes = more;
+    const came = arrivals.next();
+    const how = came instanceof Promise ? await came : came;
+    if (how !== "more") return how === "gone" ? undefined : how;
   }
 }
 
-/** RFC 5321 §4.5.3.2.5 gives the client its time for each block; a byte now and then is no block. */
-class Pace {
+/**
+ * What has arrived, held in one place until it is fed: a function that waits for more would keep all that it has seen in its variables
+ * meanwhile, 64 KiB for each of many clients. Holds the client to its time, too: RFC 5321 §4.5.3.2.5 gives it that for each block; a byte
+ * now and then is no block.
+ */
+class Arrivals {
   readonly #source: Source;
-  #bytes = 0;
+  #bytes: Buffer;
+  /** Since `restart`. */
+  #count = 0;
   /** By when the next bytes must be there. */
-  end = 0;
+  #end = 0;
 
-  constructor(source: Source) {
+  constructor(arrived: Buffer, source: Source) {
+    this.#bytes = arrived;
     this.#source = source;
     this.restart();
   }
 
-  count(bytes: number): void {
-    this.#bytes += bytes;
-    if (this.#bytes >= limits.smtp.bodyBlock) this.restart();
+  /** Feeds what is there; what is behind the end, if that came. Bytes that are thrown away give their memory back at once. */
+  feed(feed: (bytes: Buffer) => number, thrownAway: boolean): Buffer | undefined {
+    const bytes = this.#bytes;
+    this.#bytes = NOTHING;
+    const end = feed(bytes);
+    if (end >= 0) return bytes.subarray(end);
+    this.#count += bytes.length;
+    if (this.#count >= limits.smtp.bodyBlock) this.restart();
+    if (thrownAway) discard(bytes);
+    return undefined;
+  }
+
+  next(): Promise<"more" | "timeout" | "gone"> | "more" | "timeout" | "gone" {
+    const read = this.#source.read(this.#end);
+    return read instanceof Promise ? read.then((bytes) => this.#took(bytes)) : this.#took(read);
   }
 
   restart(): void {
-    this.#bytes = 0;
-    this.end = this.#source.clock.monotonic() + this.#source.patience;
+    this.#count = 0;
+    this.#end = this.#source.clock.monotonic() + this.#source.patience;
+  }
+
+  #took(bytes: Buffer | "timeout" | undefined): "more" | "timeout" | "gone" {
+    if (bytes === "timeout") return "timeout";
+    if (bytes === undefined) return "gone";
+    this.#bytes = bytes;
+    return "more";
   }
 }
+
+const NOTHING = Buffer.alloc(0);

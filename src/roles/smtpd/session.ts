@@ -98,7 +98,10 @@ export class SmtpSession {
       const ended = line === undefined ? await this.#more() : await this.#turn(line);
       if (ended) return ended;
       // commands that need no other role are answered without leaving this turn of the event loop, as many as came
-      if (line !== undefined && ++this.#burst % limits.smtp.burst === 0) await others();
+      if (line === undefined || ++this.#burst % limits.smtp.burst > 0) continue;
+      await others();
+      // hundreds of commands may have come that nobody waits for any more
+      if (this.#connection.stream.broken) return "broken";
     }
   }
 

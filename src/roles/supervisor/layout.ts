@@ -29,8 +29,12 @@ export function ownersFrom(base: number, root: boolean): Owners {
   };
 }
 
-/** Directories of roles that are open to all users of the machine (docs/drop.md). */
-const open: Readonly<Record<string, number>> = { [drop.directory]: 0o755, [drop.fresh]: 0o3777 };
+/** Directories of roles that are open to all users of the machine (docs/drop.md, docs/dotqmail.md). */
+const open: Readonly<Record<string, number>> = {
+  [drop.directory]: 0o755,
+  [drop.fresh]: 0o3777,
+  programs: 0o755,
+};
 
 /** Who may only pass through these on the way to their own. */
 const PASS = 0o711;

@@ -170,9 +170,10 @@ class Server {
   }
 
   #count(role: SlicedRole): number {
-    const { remote } = this.#config;
+    const { remote, system_users } = this.#config;
     // nobody would ask it
     if (role === "tlspolicy" && remote.mta_sts === "off" && remote.tls_reports === "") return 0;
+    if (role === "lspawn" && system_users.enabled === "off") return 0;
     const setting = roles[role].processes;
     return setting ? this.#config.processes[setting] : 1;
   }

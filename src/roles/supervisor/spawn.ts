@@ -42,6 +42,7 @@ export function spawner(
     noNetwork: row.network === "none",
     view: owner && viewOf(data),
     files: row.files,
+    capabilities: row.capabilities ?? [],
     // glibc would keep a heap for each thread, though one thread does nearly all
     environment: { UV_THREADPOOL_SIZE: String(row.threads), MALLOC_ARENA_MAX: "2" },
   });

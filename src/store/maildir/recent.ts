@@ -25,8 +25,8 @@ class Page {
     this.gate = new SyncGate(() => file.sync());
   }
 
-  get full(): boolean {
-    return this.#size >= RECENT_FULL;
+  get size(): number {
+    return this.#size;
   }
 
   enter(): void {
@@ -54,11 +54,14 @@ class Page {
 export class Recent {
   readonly #disk: Disk;
   readonly #directory: string;
+  readonly #full: number;
   #page: Promise<Page> | undefined;
 
-  constructor(disk: Disk, directory: string) {
+  /** @param full the size at which a page is the old one */
+  constructor(disk: Disk, directory: string, full: number = RECENT_FULL) {
     this.#disk = disk;
     this.#directory = directory;
+    this.#full = full;
   }
 
   /** Writes the name (L5). What it gives must be called exactly once: it syncs the record (L7). */
@@ -76,11 +79,14 @@ export class Recent {
 
   /** Whether a line has this name. */
   async has(base: string): Promise<boolean> {
-    for (const name of [RECENT, RECENT_OLD]) {
-      const bytes = await readWhole(this.#disk, `${this.#directory}/${name}`, 4 * RECENT_FULL);
-      if (bytes && hasLine(bytes, base)) return true;
-    }
+    for (const bytes of await this.#pages()) if (hasLine(bytes, base)) return true;
     return false;
+  }
+
+  /** What follows `prefix` in each line that begins with it. */
+  async behind(prefix: string): Promise<readonly string[]> {
+    const pages = await this.#pages();
+    return pages.flatMap((bytes) => [...restsOf(bytes, prefix)]);
   }
 
   /** What is in the record survives from now on. */
@@ -93,6 +99,12 @@ export class Recent {
     const page = this.#page;
     this.#page = undefined;
     await (await page?.catch(() => undefined))?.retire();
+  }
+
+  async #pages(): Promise<readonly Buffer[]> {
+    const places = [RECENT, RECENT_OLD].map((name) => `${this.#directory}/${name}`);
+    const pages = await Promise.all(places.map((at) => readWhole(this.#disk, at, 4 * this.#full)));
+    return pages.filter((bytes) => bytes !== undefined);
   }
 
   async #abandon(page: Page): Promise<void> {
@@ -122,7 +134,7 @@ export class Recent {
       });
       // another one may have turned the page, or closed it, while we waited
       if (this.#page !== opening) continue;
-      if (!page.full) {
+      if (page.size < this.#full) {
         page.enter();
         return page;
       }
@@ -157,11 +169,20 @@ const LF = 10;
 const NUL = 0;
 
 /** Lines begin behind a newline, or behind the hole (zeros) that a lost write has left. */
-function hasLine(bytes: Buffer, base: string): boolean {
-  const line = Buffer.from(`${base}\n`, "latin1");
-  for (let at = bytes.indexOf(line); at >= 0; at = bytes.indexOf(line, at + 1)) {
+function* linesFrom(bytes: Buffer, start: Buffer): Generator<number> {
+  for (let at = bytes.indexOf(start); at >= 0; at = bytes.indexOf(start, at + 1)) {
     const before = at === 0 ? LF : bytes[at - 1];
-    if (before === LF || before === NUL) return true;
+    if (before === LF || before === NUL) yield at;
   }
-  return false;
+}
+
+const hasLine = (bytes: Buffer, base: string): boolean =>
+  !linesFrom(bytes, Buffer.from(`${base}\n`, "latin1")).next().done;
+
+/** A line without its end was not written whole. */
+function* restsOf(bytes: Buffer, prefix: string): Generator<string> {
+  for (const at of linesFrom(bytes, Buffer.from(prefix, "latin1"))) {
+    const end = bytes.indexOf(LF, at);
+    if (end >= 0) yield bytes.toString("latin1", at + prefix.length, end);
+  }
 }

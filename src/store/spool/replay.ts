@@ -45,7 +45,7 @@ export class Replay {
     const parts = messageParts(bytes);
     const head = parts && parseHead(parts.head);
     if (!parts || !head?.ok) return false;
-    const { id, ends, warns, since } = head.value;
+    const { id, ends, warns, passes, since } = head.value;
     const known = this.messages.slotOf(id);
     const slot = known ?? this.messages.reserve(id);
     const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
@@ -61,6 +61,8 @@ export class Replay {
     if (ends !== undefined) this.messages.remove(ends);
     const warned = warns === undefined ? undefined : this.messages.slotOf(warns);
     if (warned !== undefined) this.messages.warn(warned);
+    const passed = passes && this.messages.slotOf(passes.id);
+    if (passes && passed !== undefined) this.messages.note(passed, [passes.recipient]);
     return true;
   }
 

@@ -6,7 +6,8 @@ import { flag, integer, list, oneOf, optional, readJson, record, type Shape, tex
 import { type Envelope, envelopeShape } from "#wire/envelope.ts";
 import type { Place } from "./place.ts";
 
-/** "delivered": in a mailbox here. "relayed": another server has it. "handed": it has, and reports to the sender in our stead (RFC 3461 §5.2.1). */
+/** "delivered": in a mailbox here. "relayed": another server has it. "handed": it has, or a message that went on from here, and reports to the sender in our
+ * stead (RFC 3461 §5.2.1, §5.2.7). "expanded": it has gone on to several addresses. */
 export type RecipientState = (typeof states)[number];
 
 export interface Progress {
@@ -37,6 +38,14 @@ export interface Head {
   readonly warns?: string | undefined;
   /** An imported message: what had become of it where it came from. */
   readonly since?: Omit<ProgressNote, "id"> | undefined;
+  /** What this record means for the message that this one has gone on from (Q14). */
+  readonly passes?: Passed | undefined;
+}
+
+/** A recipient of another message that is done with. */
+export interface Passed {
+  readonly id: string;
+  readonly recipient: Progress;
 }
 
 /** When the message began its way, ms since 1970: as it came, or when its sender let it go (RFC 4865). */
@@ -72,7 +81,7 @@ export interface Stored {
   progress: Map<number, Progress>;
 }
 
-export const states = ["waiting", "delivered", "relayed", "handed", "failed"] as const;
+export const states = ["waiting", "delivered", "relayed", "handed", "expanded", "failed"] as const;
 
 const progressRow: Shape<Progress> = (value, where) => {
   const [index, state, attempts, next, code, reason] = list<unknown>((each) => each, 6)(value, where);
@@ -96,6 +105,7 @@ const headShape = record({
   ends: optional(text(64)),
   warns: optional(text(64)),
   since: optional(record({ warned: flag, held: optional(flag), recipients: list(progressRow) })),
+  passes: optional(record({ id: text(64), recipient: progressRow })),
 });
 
 const noteShape = record({
@@ -108,9 +118,10 @@ const noteShape = record({
 const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
 
 export function formatHead(head: Head): string {
-  const { file, since, ...rest } = head;
+  const { file, passes, since, ...rest } = head;
+  const passed = passes && { passes: { id: passes.id, recipient: row(passes.recipient) } };
   const told = since && { since: { ...since, recipients: since.recipients.map(row) } };
-  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...told });
+  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...passed, ...told });
 }
 
 export function parseHead(bytes: Buffer): Result<Head> {

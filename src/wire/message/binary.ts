@@ -223,3 +223,15 @@ function rewrite({ fields, encoding, message }: Entity, bytes: Buffer, chosen: s
     Buffer.from(blank),
   ]);
 }
+
+/**
+ * A body as files of lines can keep it. Bytes that are no lines (RFC 3030 §3) would come back as others: binary parts are encoded, always in
+ * the same way, so that a file has the same name in every attempt. Rejects when the body cannot be read.
+ */
+export async function asLines<B extends Body>(
+  body: B,
+  declared: "7bit" | "8bitmime" | "binarymime",
+): Promise<B | Body> {
+  if (declared !== "binarymime") return body;
+  return recodeBody(body, await examine(body.chunks()), "8bit");
+}

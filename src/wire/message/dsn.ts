@@ -5,7 +5,7 @@ import { formatUtf8Address } from "#wire/smtp/xtext.ts";
 import { formatDate } from "./rfcdate.ts";
 
 /** RFC 3464 §2.3.3. */
-export type ReportedAction = "failed" | "delayed" | "delivered" | "relayed";
+export type ReportedAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
 
 export interface ReportedRecipient {
   readonly address: string;
@@ -120,7 +120,7 @@ function humanText(report: Report, clean: Clean): readonly string[] {
   return [
     `This is the mail server at ${report.hostname}.`,
     "",
-    ...(["failed", "delayed", "delivered", "relayed"] as const).flatMap((action) => {
+    ...(["failed", "delayed", "delivered", "relayed", "expanded"] as const).flatMap((action) => {
       const those = named.filter((each) => each.action === action);
       const lines = those.flatMap((each) => [`<${clean(each.address)}>:`, ...wrap(reason(each), "    "), ""]);
       return those.length === 0 ? [] : [...opening(action, report), "", ...lines];
@@ -156,6 +156,11 @@ function opening(action: ReportedAction, { kind, until }: Report): readonly stri
         "Other mail servers have taken your message for the addresses below. You will",
         "hear no more of it, unless they cannot deliver it.",
       ];
+    case "expanded":
+      return [
+        "Your message was taken for the addresses below, and goes on from there to",
+        "several others. You will hear no more of it, unless one of them fails.",
+      ];
   }
 }
 
@@ -186,7 +191,13 @@ function statusFields(report: Report, clean: Clean): readonly string[] {
   ];
 }
 
-const status = { failed: "5.0.0", delayed: "4.0.0", delivered: "2.0.0", relayed: "2.0.0" } as const;
+const status = {
+  failed: "5.0.0",
+  delayed: "4.0.0",
+  delivered: "2.0.0",
+  relayed: "2.0.0",
+  expanded: "2.0.0",
+} as const;
 
 /** RFC 3464 §2.3.4 wants a code here whatever the other side said. */
 const statusOf = ({ code, action }: ReportedRecipient): string =>
