@@ -105,7 +105,7 @@ export const limits = {
     recipients: 100,
     /** A connection that has done its work waits this long for more; so many per server and in all; messages on one connection. */
     idle: 5 * second,
-    idlePerServer: 2,
+    idlePerServer: 10,
     idleInAll: 50,
     messagesPerConnection: 100,
     /** Exchangers and addresses tried for one delivery. */
@@ -218,8 +218,12 @@ export const limits = {
     statusText: 2000,
     /** Recipients of one delivery. */
     deliveryRecipients: 100,
-    /** Deliveries to one destination at a time. */
-    perDestination: 10,
+    /** A delivery that takes longer makes its destination a slow one. */
+    slow: 30 * second,
+    /** What was learned of a destination that has had no mail for so long is forgotten. */
+    windowKept: 5 * minute,
+    /** Where nothing is to be delivered now (concurrency 0), mail asks again after this. */
+    closed: 1 * minute,
     /** An attempt that takes longer has failed for now; remote tries many hosts with long waits. */
     attempt: 2 * hour,
     /** A link to local, remote or auth that was lost is tried again after this. */

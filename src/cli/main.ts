@@ -115,6 +115,17 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/order.ts")).remove,
   },
   {
+    usage: "queue export <file>",
+    meaning: 'write messages that wait, with all that is known of them, to a file; "-" is standard output',
+    options: filters,
+    load: async () => (await import("./commands/transfer.ts")).exportQueue,
+  },
+  {
+    usage: "queue import <file>",
+    meaning: 'take the messages of an export that are not here yet; "-" is standard input',
+    load: async () => (await import("./commands/transfer.ts")).importQueue,
+  },
+  {
     usage: "deliver <address>",
     meaning: "what would become of mail for an address, as qmail-local -n; 1: there is no such address",
     options: [

@@ -99,6 +99,8 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     lifetime: queue.lifetime,
     localConcurrency: queue.local_concurrency,
     remoteConcurrency: queue.remote_concurrency,
+    destinationConcurrency: queue.destination_concurrency,
+    destinationStart: queue.destination_start,
     freeSpace: queue.free_space,
     dropDomain: drop.domain === "" ? hostname : drop.domain,
     dropDefaultDomain: drop.default_domain || hostsFor(hostname).defaultDomain,

@@ -7,6 +7,7 @@ import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
 import { listenSection } from "./listen.ts";
 import { qmailSection } from "./qmail.ts";
+import { queueSection } from "./queuesection.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import { systemUsersSection } from "./systemusers.ts";
 import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
@@ -195,35 +196,7 @@ export const sections = {
     },
   },
   accounts: accountsSection,
-  queue: {
-    meaning: "Keeping and delivering mail.",
-    settings: {
-      lifetime: {
-        type: duration.pipe(z.int().min(1000)),
-        standard: "7d",
-        meaning: "How long delivery is tried before the message goes back to its sender.",
-        seenBy: ["queue"],
-      },
-      local_concurrency: {
-        type: count(1, 1000),
-        standard: 100,
-        meaning: "Deliveries into mailboxes at a time.",
-        seenBy: ["queue"],
-      },
-      remote_concurrency: {
-        type: count(1, 1000),
-        standard: 20,
-        meaning: "Deliveries to other servers at a time.",
-        seenBy: ["queue"],
-      },
-      free_space: {
-        type: size,
-        standard: "64M",
-        meaning: "With less free space than this, new mail is answered with 452 until there is more.",
-        seenBy: ["queue"],
-      },
-    },
-  },
+  queue: queueSection,
   drop: dropSection,
   qmail: qmailSection,
   system_users: systemUsersSection,

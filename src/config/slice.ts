@@ -199,8 +199,11 @@ export const queueSlice = record({
   hostname: text(255),
   /** ms */
   lifetime: integer(1000),
-  localConcurrency: integer(1),
-  remoteConcurrency: integer(1),
+  /** 0: none. */
+  localConcurrency: integer(0),
+  remoteConcurrency: integer(0),
+  destinationConcurrency: integer(1),
+  destinationStart: integer(1),
   /** Bytes that stay free on the disk. */
   freeSpace: integer(0),
   /** Completes the addresses of messages that are dropped. */

@@ -44,9 +44,13 @@ export class LengthReader {
   }
 }
 
+/** What stands before so many bytes, and behind them. */
+export const netstringStart = (length: number): Buffer => Buffer.from(`${length}:`);
+export const NETSTRING_END = Buffer.from(",");
+
 /** The bytes as a netstring. */
 export function formatNetstring(...parts: readonly (string | Buffer)[]): Buffer {
   const bytes = parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part));
   const length = bytes.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([Buffer.from(`${length}:`), ...bytes, Buffer.from(",")]);
+  return Buffer.concat([netstringStart(length), ...bytes, NETSTRING_END]);
 }

@@ -41,6 +41,8 @@ export function openCrashQueue(options: CrashQueueOptions): Promise<Queue> {
       lifetime: 604_800_000,
       localConcurrency: 3,
       remoteConcurrency: 3,
+      destinationConcurrency: 10,
+      destinationStart: 10,
       freeSpace: 0,
       dropDomain: "here.test",
       dropDefaultDomain: "here.test",

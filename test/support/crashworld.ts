@@ -22,6 +22,8 @@ const slice = {
   lifetime: 604_800_000,
   localConcurrency: 5,
   remoteConcurrency: 5,
+  destinationConcurrency: 10,
+  destinationStart: 10,
   freeSpace: 0,
   dropDomain: "here.test",
   dropDefaultDomain: "here.test",
