@@ -16,11 +16,16 @@ const PORTS = [25, 587, 465, 110, 995, 143, 993];
 type Edit = (toml: string, base: number) => string;
 
 /** Makes and starts a server in an empty directory; of another checkout when one is named. */
-export async function startKenro(
+export async function startKenro(directory: string, checkout?: string, edit?: Edit): Promise<Server> {
+  return launchKenro(directory, await initKenro(directory, checkout, edit), checkout);
+}
+
+/** Makes a server; the base of its ports. */
+export async function initKenro(
   directory: string,
   checkout?: string,
   edit: Edit = (toml) => toml,
-): Promise<Server> {
+): Promise<number> {
   const executable = path.resolve(checkout ?? HERE, "bin/kenro");
   const kenro = (words: readonly string[]) => command(executable, [...words, "--dir", directory]);
   // the roles have users of their own, which must reach the data directory
@@ -31,6 +36,12 @@ export async function startKenro(
   const settings = path.join(directory, "kenro.toml");
   fs.writeFileSync(settings, edit(fs.readFileSync(settings, "utf8"), base));
   for (const user of userNames) kenro(["user", "add", `${user}@${DOMAIN}`, "--password-stdin"]);
+  return base;
+}
+
+/** Starts a server that was made; also again. */
+export async function launchKenro(directory: string, base: number, checkout?: string): Promise<Server> {
+  const executable = path.resolve(checkout ?? HERE, "bin/kenro");
   const child = spawn(executable, ["start", "--dir", directory], { stdio: ["ignore", "pipe", "inherit"] });
   const stop = () => endTree(child);
   try {

@@ -65,7 +65,8 @@ export const sendRefused = (
   load: Pick<Load, "messages" | "connections">,
 ): Promise<Sent> => send(generator, server, { ...load, size: 0, perConnection: 1 }, "refused");
 
-async function send(
+/** Sends mail; nobody waits for what becomes of it. */
+export async function send(
   generator: string,
   server: Server,
   load: Load,

@@ -23,15 +23,25 @@ export function postfixProblem(): string | undefined {
   return undefined;
 }
 
-/** Starts it in an empty directory. `screened`: postscreen stands in front and refuses every client. Missing when it does not come up. */
-export async function startPostfix(directory: string, screened = false): Promise<Server> {
+interface Manner {
+  /** postscreen stands in front and refuses every client. */
+  readonly screened?: boolean;
+  /** Mail for other domains goes to this port of 127.0.0.1. */
+  readonly relay?: number;
+}
+
+/** Starts it in an empty directory. Missing when it does not come up. */
+export async function startPostfix(
+  directory: string,
+  { screened = false, relay }: Manner = {},
+): Promise<Server> {
   fs.chmodSync(directory, 0o755);
   const port = await freePort();
   const at = (name: string) => path.join(directory, name);
   for (const name of ["etc", "queue", "data", "mail"]) fs.mkdirSync(at(name), { mode: 0o755 });
   const setting = (name: string) => settingOf(name) ?? "";
   const screen = screened ? screenCf(directory) : "";
-  fs.writeFileSync(at("etc/main.cf"), mainCf(directory, setting) + screen);
+  fs.writeFileSync(at("etc/main.cf"), mainCf(directory, setting) + wayOut(relay) + screen);
   fs.writeFileSync(at("etc/master.cf"), masterCf(port, screened));
   fs.writeFileSync(at("etc/screened"), "0.0.0.0/0 reject\n");
   fs.writeFileSync(
@@ -120,10 +130,14 @@ virtual_mailbox_limit = 0
 # nothing leaves the machine, no name is looked up
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
-default_transport = error:this server only measures
 # the default of 100 would be just enough for the most connections that are measured
 default_process_limit = 150
 `;
+
+const wayOut = (relay: number | undefined): string =>
+  relay === undefined
+    ? "default_transport = error:this server only measures\n"
+    : `relayhost = [127.0.0.1]:${relay}\nsmtp_tls_security_level = none\nsmtp_host_lookup = native\n`;
 
 /** A refusal at RCPT, as the others give it; the shortest wait that there is before the greeting. */
 const screenCf = (directory: string): string => `postscreen_access_list = cidr:${directory}/etc/screened
@@ -157,6 +171,7 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
 showq unix n - n - - showq
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard

@@ -74,7 +74,11 @@ const scenes = {
   ],
   blocked: async () => [
     await started(startBlocking, "kenro"),
-    ...(await unless(postfixProblem(), (directory) => startPostfix(directory, true), "postscreen")),
+    ...(await unless(
+      postfixProblem(),
+      (directory) => startPostfix(directory, { screened: true }),
+      "postscreen",
+    )),
     ...(await unless(tcpserverProblem(), (directory) => startTcpserver(directory, REFUSAL), "tcpserver")),
   ],
 } as const satisfies Record<string, () => Promise<readonly Server[]>>;

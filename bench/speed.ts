@@ -20,7 +20,7 @@ interface Peer {
 
 /** By what --peers says: a name, or the directory of another checkout of Kenro. */
 function peerOf(name: string): Peer {
-  if (name === "postfix") return { problem: postfixProblem, start: startPostfix };
+  if (name === "postfix") return { problem: postfixProblem, start: (directory) => startPostfix(directory) };
   if (fs.existsSync(path.join(name, "bin/kenro")))
     return { problem: () => undefined, start: (directory) => startKenro(directory, name) };
   throw new Missing(`There is no peer "${name}": give "postfix", or the directory of a checkout of Kenro`);

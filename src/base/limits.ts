@@ -68,6 +68,25 @@ export const limits = {
     /** The same for whether a domain is one of ours. */
     localDomains: { entries: 10_000, life: 5 * second },
   },
+  /** QMTP and QMQP: the envelope comes behind the message, so that this is kept until then. */
+  counted: {
+    /** Bytes of all such messages at a time, in a process; a client whose message does not fit now waits. */
+    memory: 64 * MiB,
+    /** What says to be longer is not read to its end; qmail's bound. */
+    longest: 200_000_000,
+    /** An address; qmail's bound. */
+    address: 999,
+    /** The recipients of a message as they come, and how many of them are answered at all. */
+    envelope: 1 * MiB,
+    answers: 10_000,
+  },
+  /** Handing messages to a QMQP server; times as qmail's. */
+  qmqpc: {
+    connect: 10 * second,
+    io: 1 * minute,
+    /** What it says. */
+    answer: 8 * KiB,
+  },
   remote: {
     /** RFC 5321 §4.5.3.2.1–6: floors are 5, 5, 5, 2 and 10 minutes; 3 for a block of the body, which sys/conn.ts bounds. */
     connect: 30 * second,
@@ -86,7 +105,7 @@ export const limits = {
     recipients: 100,
     /** A connection that has done its work waits this long for more; so many per server and in all; messages on one connection. */
     idle: 5 * second,
-    idlePerServer: 2,
+    idlePerServer: 10,
     idleInAll: 50,
     messagesPerConnection: 100,
     /** Exchangers and addresses tried for one delivery. */
@@ -199,8 +218,12 @@ export const limits = {
     statusText: 2000,
     /** Recipients of one delivery. */
     deliveryRecipients: 100,
-    /** Deliveries to one destination at a time. */
-    perDestination: 10,
+    /** A delivery that takes longer makes its destination a slow one. */
+    slow: 30 * second,
+    /** What was learned of a destination that has had no mail for so long is forgotten. */
+    windowKept: 5 * minute,
+    /** Where nothing is to be delivered now (concurrency 0), mail asks again after this. */
+    closed: 1 * minute,
     /** An attempt that takes longer has failed for now; remote tries many hosts with long waits. */
     attempt: 2 * hour,
     /** A link to local, remote or auth that was lost is tried again after this. */
@@ -236,11 +259,15 @@ export const limits = {
     drain: 200,
   },
   lspawn: {
-    /** Deliveries of one user that wait for the one under way; more are put off. */
-    waiting: 4,
+    /** Deliveries of one user that wait for the one under way, and users that wait for a worker; more are put off. All that may be under way or
+     * wait here, programs of accounts too, must leave the queue (queue.local_concurrency) room for other mail. */
+    waiting: 2,
+    users: 100,
+    /** How long a user waits for a worker. */
+    turn: 10 * second,
     /** Deliveries that one worker makes. */
     deliveries: 50,
-    /** Starting a worker, and waiting for another one to end. */
+    /** Starting a worker, and sending it a message. */
     start: 30 * second,
     /** local waits so long: longer than the longest delivery and all that wait before it may take. */
     attempt: 90 * minute,
@@ -249,17 +276,33 @@ export const limits = {
     entries: 10_000,
     looks: 4,
     looksWaiting: 200,
+    /** Programs of accounts: how many run at a time, each under a number of its own, how many wait, and how many of those of one account. */
+    programs: 8,
+    programsWaiting: 16,
+    programsOfAccount: 3,
     look: 5 * second,
     /** Keys of done lines of one delivery; bytes of a page of the record, of which there are two. */
     keys: 10_000,
     record: 1 * MiB,
     /** Files that say which users there are. */
-    users: 64 * MiB,
+    file: 64 * MiB,
+  },
+  directory: {
+    /** Addresses that one account may send as. */
+    senders: 900,
+    /** Addresses that the mail of an account goes on to. */
+    forwards: 100,
+    /** Instructions (.qmail) of one address. */
+    instructions: 64 * KiB,
+    /** Mailboxes whose use local has told auth; how long auth believes it; how often local counts full ones anew. */
+    usage: { entries: 100_000, life: 90 * second, recount: 30 * second },
   },
   drop: {
     /** The envelope of a message that a user of the machine has dropped, and its recipients. */
     head: 1 * MiB,
     recipients: 10_000,
+    /** Messages of one user that may wait there. */
+    perUser: 10_000,
     /** Looked into this often even when nothing seems to change. */
     poll: 30 * second,
     /** Messages taken at a time. */

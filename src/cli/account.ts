@@ -23,7 +23,9 @@ export function openAccounts(directory: string): Directory {
     fs.chownSync(ACCOUNTS, owner.uid, owner.gid);
     become(owner, from);
   }
-  return new Directory();
+  const accounts = new Directory();
+  accounts.marks = config.value.accounts.extension_marks;
+  return accounts;
 }
 
 /** A thief of auth may have put a link where a file should be: what we write there is written with auth's rights, not with root's. */

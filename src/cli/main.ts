@@ -5,17 +5,16 @@ import { Command, CommanderError } from "commander";
 import { codeOf, messageOf, Trouble } from "#base/problem.ts";
 import { complain } from "./call.ts";
 import { dataDirectory, namedDirectory } from "./directory.ts";
+import { directoryGroups, directoryRows } from "./directoryrows.ts";
 import { isHelper } from "./dotqmail/names.ts";
 import { type ExitCode, Refusal } from "./exit.ts";
 import { policyRows } from "./policyrows.ts";
 import { option, type Row, several } from "./row.ts";
-import { isSendmail } from "./sendmail/names.ts";
+import { findName, type Name } from "./sendmail/names.ts";
 
 const { version } = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
-
-const passwordOption = option("--password-stdin", "read the password from standard input");
 
 /** Which messages of the queue are meant: see selection.ts. */
 const filters = [
@@ -67,43 +66,7 @@ const rows: readonly Row[] = [
     meaning: "read kenro.toml again; a bad file never replaces a good one",
     load: async () => (await import("./commands/server.ts")).reload,
   },
-  {
-    usage: "user add <address>",
-    meaning: "make an account; asks for its password on a terminal, else makes one up and prints it",
-    options: [passwordOption],
-    load: async () => (await import("./commands/user.ts")).add,
-  },
-  {
-    usage: "user passwd <address>",
-    meaning: "change the password of an account",
-    options: [passwordOption],
-    load: async () => (await import("./commands/user.ts")).passwd,
-  },
-  {
-    usage: "user del <address>",
-    meaning: "delete an account; its mail stays on disk",
-    load: async () => (await import("./commands/user.ts")).del,
-  },
-  {
-    usage: "user list [domain]",
-    meaning: "all accounts",
-    load: async () => (await import("./commands/user.ts")).list,
-  },
-  {
-    usage: "domain add <name>",
-    meaning: "receive mail for a domain",
-    load: async () => (await import("./commands/domain.ts")).add,
-  },
-  {
-    usage: "domain del <name>",
-    meaning: "stop receiving mail for a domain",
-    load: async () => (await import("./commands/domain.ts")).del,
-  },
-  {
-    usage: "domain list",
-    meaning: "all domains",
-    load: async () => (await import("./commands/domain.ts")).list,
-  },
+  ...directoryRows,
   {
     usage: "queue list",
     meaning: "messages that wait, oldest first; also when no server runs",
@@ -152,6 +115,17 @@ const rows: readonly Row[] = [
     load: async () => (await import("./commands/order.ts")).remove,
   },
   {
+    usage: "queue export <file>",
+    meaning: 'write messages that wait, with all that is known of them, to a file; "-" is standard output',
+    options: filters,
+    load: async () => (await import("./commands/transfer.ts")).exportQueue,
+  },
+  {
+    usage: "queue import <file>",
+    meaning: 'take the messages of an export that are not here yet; "-" is standard input',
+    load: async () => (await import("./commands/transfer.ts")).importQueue,
+  },
+  {
     usage: "deliver <address>",
     meaning: "what would become of mail for an address, as qmail-local -n; 1: there is no such address",
     options: [
@@ -170,6 +144,19 @@ const rows: readonly Row[] = [
       option("-n, --lines <number>", "only the last lines (10 with -f)"),
     ],
     load: async () => (await import("./commands/log.ts")).log,
+  },
+  {
+    usage: "import qmail [directory]",
+    meaning:
+      "do what a qmail installation (/var/qmail) does, as far as that can be, and say what became of each line; nothing of it is changed",
+    options: [
+      option("--dry-run", "only say what would become of it"),
+      option(
+        "--tcprules <file>",
+        "rules of tcpserver for SMTP (else tcp.smtp in control, etc or the directory itself)",
+      ),
+    ],
+    load: async () => (await import("./commands/import.ts")).qmail,
   },
   {
     usage: "rules compile <file>",
@@ -200,14 +187,14 @@ const rows: readonly Row[] = [
 ];
 
 const groupMeanings: Readonly<Record<string, string>> = {
-  user: "accounts",
-  domain: "domains of ours",
+  ...directoryGroups,
   queue: "messages on their way",
   policy: "which mail is refused, and why",
   "policy exceptions": "what is allowed and denied whatever the rules say",
   spamdb: "rules that others keep, in spamdb's layout",
   ban: "clients that may not come for a time",
   rules: "who may connect, by address and name",
+  import: "moving in",
 };
 
 function command(row: Row, name: string, done: (code: ExitCode) => void): Command {
@@ -242,7 +229,7 @@ function program(done: (code: ExitCode) => void): Command {
   top.version(version, "-V, --version", "print the version");
   top.addHelpText(
     "after",
-    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md)",
+    "\nAs on every Unix machine: kenro sendmail, kenro mailq, kenro newaliases (docs/sendmail.md), kenro inject (docs/inject.md), kenro qmqpc (docs/qmtp.md)",
   );
   const groups = new Map<string, Command>([["", top]]);
   for (const row of rows) {
@@ -299,17 +286,25 @@ function sentenceOf(message: string): string {
   return `${plain.charAt(0).toUpperCase()}${plain.slice(1).replace(/\.$/, "")}; see: kenro --help`;
 }
 
+/** Programs of other mail systems. */
+const models: Readonly<Record<Name["program"], (name: string, words: readonly string[]) => Promise<number>>> =
+  {
+    sendmail: async (name, words) => (await import("./commands/sendmail.ts")).sendmail(name, words),
+    inject: async (name, words) => (await import("./commands/inject.ts")).inject(name, words),
+    qmqpc: async (name, words) => (await import("./commands/qmqpc.ts")).qmqpc(name, words),
+  };
+
 async function main(): Promise<void> {
+  const [, , first, ...words] = process.argv;
+  const name = findName(first);
+  // descriptor 1 is what qmqpc reads: whoever asks for process.stdout changes how it is read
+  if (first !== undefined && name?.program === "qmqpc") process.exit(await models.qmqpc(first, words));
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // whoever read our output has seen enough (`kenro log | head`)
     if (error.code === "EPIPE") process.exit(0);
   });
-  const [, , first, ...words] = process.argv;
-  if (isSendmail(first)) {
-    // its options are those of all sendmails, and it ends as they do
-    const { sendmail } = await import("./commands/sendmail.ts");
-    return leave(await sendmail(first, words));
-  }
+  // their options are those of their models, and they end as these do
+  if (first !== undefined && name) return leave(await models[name.program](first, [...name.words, ...words]));
   if (isHelper(first)) {
     const { helper } = await import("./dotqmail/helpers.ts");
     return leave(await helper(first, words));

@@ -15,6 +15,13 @@ export interface Offline {
 
 /** What the spool below the working directory holds; undefined when a server runs or starts, which knows better. */
 export async function offlineQueue(where: Selection): Promise<Offline | undefined> {
+  const seen = await offlineSpool();
+  const messages = seen?.messages.filter((each) => selects(where, each)).map(describe);
+  return seen && messages && { messages, damaged: seen.damaged };
+}
+
+/** The messages of that spool as they are; undefined as above. */
+export async function offlineSpool(): Promise<Seen | undefined> {
   if (!(await isDown())) return undefined;
   let seen: Seen;
   try {
@@ -23,12 +30,10 @@ export async function offlineQueue(where: Selection): Promise<Offline | undefine
     if (thrown instanceof Trouble && codeOf(thrown) === "changed") return undefined;
     throw thrown;
   }
-  if (!(await isDown())) return undefined;
-  const messages = seen.messages.filter((each) => selects(where, each)).map(describe);
-  return { messages, damaged: seen.damaged };
+  return (await isDown()) ? seen : undefined;
 }
 
-function selects(where: Selection, stored: Stored): boolean {
+export function selects(where: Selection, stored: Stored): boolean {
   const { id, arrived, envelope } = stored.head;
   const waiting = envelope.recipients
     .filter((_, index) => (stored.progress.get(index)?.state ?? "waiting") === "waiting")

@@ -25,7 +25,7 @@ export interface Block {
 }
 
 /** The classes of a [[listener]]. */
-export const listenerClasses = ["mx", "submission", "lan", "pop3", "imap"] as const;
+export const listenerClasses = ["mx", "submission", "lan", "qmtp", "qmqp", "pop3", "imap"] as const;
 
 /** The kinds of a [[content]], and the listeners that it may be for. */
 const contentKinds = ["milter", "rspamd", "clamav"] as const;
@@ -61,7 +61,7 @@ function inherited<const S extends Readonly<Record<string, Setting>>>(settings: 
 export const blocks = {
   listener: {
     meaning:
-      "More listeners, each with rules of its own. `class` says what it is: mx, submission and lan take mail, pop3 and imap let people read it.",
+      "More listeners, each with rules of its own. `class` says what it is: mx, submission, lan, qmtp and qmqp take mail, pop3 and imap let people read it.",
     example: [
       'name = "printers"',
       'class = "lan"',
@@ -80,7 +80,7 @@ export const blocks = {
         type: z.enum(listenerClasses),
         standard: undefined,
         meaning:
-          '"mx": mail for us from anybody. "submission": mail for anybody after a login. "lan": mail for anybody from `networks`, without a login. "pop3", "imap": reading mail.',
+          '"mx": mail for us from anybody. "submission": mail for anybody after a login. "lan": mail for anybody from `networks`, without a login. "qmtp", "qmqp": as mx and lan, by the protocols of qmail (docs/qmtp.md). "pop3", "imap": reading mail.',
         seenBy: ["supervisor", "smtpd", "gate"],
       },
       addresses: {
@@ -93,13 +93,14 @@ export const blocks = {
         type: z.enum(["none", "starttls", "implicit"]),
         standard: "starttls",
         meaning:
-          '"starttls": offered. "implicit": from the first byte. "none": not at all, which "submission" does not allow.',
+          '"starttls": offered. "implicit": from the first byte. "none": not at all, which "submission" does not allow. qmtp and qmqp have no STARTTLS.',
         seenBy: ["smtpd", "gate"],
       },
       networks: {
         type: networks,
         standard: [],
-        meaning: "lan: the clients it serves, such as 192.168.1.0/24; all others are sent away with 554.",
+        meaning:
+          "lan and qmqp: the clients it serves, such as 192.168.1.0/24; all others are sent away. qmqp without: this machine.",
         seenBy: ["smtpd"],
       },
       proxy: {
@@ -177,7 +178,7 @@ export const blocks = {
         type: z.array(z.enum(contentClasses)).min(1, "expected at least one class of listeners"),
         standard: ["mx"],
         meaning:
-          'Classes of listeners whose mail it sees: "mx" from other servers, "submission" and "lan" from your own.',
+          'Classes of listeners whose mail it sees: "mx" from other servers, "submission" and "lan" from your own. qmtp counts as mx, qmqp as lan.',
         seenBy: ["smtpd"],
       },
     },

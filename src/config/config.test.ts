@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { parse } from "smol-toml";
+import { numbered } from "#roles/roles.ts";
 import { selfSigned } from "#wire/x509.ts";
-import { sliceFor } from "./cut.ts";
+import { ROLE_NUMBERS, sliceFor } from "./cut.ts";
 import { formatConfig, formatValue } from "./document.ts";
 import { lineOf } from "./lines.ts";
 import { listenersOf } from "./listeners.ts";
@@ -141,6 +142,8 @@ test("sliceFor() tells each role what is its own", () => {
     readers: 2,
     remember: 60_000,
     systemDomains: [],
+    marks: "-+",
+    folders: true,
   });
   assert.deepEqual(sliceFor("logger", read.value), { log: "info", size: 16_777_216, files: 20 });
 });
@@ -273,6 +276,12 @@ test("sliceFor() tells auth whose domains are those of system users, and lspawn 
     const { domain, bounds, otherwise } = sliceFor("lspawn", read.value);
     assert.deepEqual([domain, bounds.cpu, otherwise], ["a.test", 90, "./Maildir/"]);
   }
+  const programs = readConfig(`${source}allow_programs = "on"\n`);
+  assert.ok(programs.ok);
+  const numbers = sliceFor("lspawn", programs.value).programs;
+  // behind everybody who has a number
+  assert.equal(ROLE_NUMBERS, numbered.length);
+  assert.deepEqual([numbers.length, numbers[0]], [8, programs.value.users.base + numbered.length]);
   for (const bad of ['domains = ["a b"]', 'domains = ["a.test:"]', 'alias = "a:b"', "cpu = 0"])
     assert.equal(readConfig(`hostname = "a.test"\n[system_users]\n${bad}\n`).ok, false, bad);
 });

@@ -1,5 +1,7 @@
 // Cuts the slices of the configuration for the roles. Apart from load.ts, so that the supervisor does without the schema's library.
 
+import { limits } from "#base/limits.ts";
+import { hostsFor } from "#wire/message/rewriting.ts";
 import { authoritiesOf, certificatesOf, passwordOf } from "./certificates.ts";
 import { type ListenerOf, listenersOf } from "./listeners.ts";
 import type { Config } from "./schema.ts";
@@ -23,6 +25,9 @@ export function policySliceOf({ policy }: Config): PolicySlice {
   };
 }
 
+/** Numbers from `users.base` on that belong to roles and groups; a test compares it with roles/roles.ts. */
+export const ROLE_NUMBERS = 12;
+
 /** What one role is told. Trouble with one sentence when a file it needs (the certificate) cannot be used. */
 export function sliceFor<R extends SlicedRole>(role: R, config: Config, directory = "."): SliceOf<R> {
   return cutters[role](config, directory) as SliceOf<R>;
@@ -38,6 +43,9 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     policy: policySliceOf(config),
     content: config.content.map(({ on_error, ...rest }) => ({ ...rest, onError: on_error })),
     dnsServers: config.dns.servers,
+    relayHosts: config.qmail.rcpthosts,
+    percentHack: config.qmail.percenthack,
+    bareHost: config.qmail.envnoathost || config.hostname,
     listeners: listenersOf(config).flatMap((listener) => {
       const kind = listener.class;
       if (kind === "pop3" || kind === "imap") return [];
@@ -45,13 +53,15 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
       return [{ ...commonOf(config, listener), ...smtpOf(config, listener, directory), rules, class: kind }];
     }),
   }),
-  auth: ({ log, processes, login, system_users }) => ({
+  auth: ({ log, processes, login, accounts, system_users }) => ({
     log: log.level,
     readers: processes.reader,
     remember: login.remember,
+    marks: accounts.extension_marks,
+    folders: accounts.extension_folders === "on",
     systemDomains: system_users.enabled === "on" ? system_users.domains.map(systemDomain) : [],
   }),
-  lspawn: ({ log, hostname, drop, system_users: users }) => ({
+  lspawn: ({ log, hostname, drop, system_users: users, users: { base } }) => ({
     log: log.level,
     hostname,
     domain: drop.domain === "" ? hostname : drop.domain,
@@ -62,6 +72,11 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     workers: users.workers,
     idle: users.idle,
     time: users.time,
+    // behind those of roles and groups (roles/roles.ts)
+    programs:
+      users.allow_programs === "on"
+        ? Array.from({ length: limits.lspawn.programs }, (_, at) => base + ROLE_NUMBERS + at)
+        : [],
     bounds: {
       memory: users.memory,
       processes: users.processes,
@@ -77,21 +92,27 @@ const cutters: { readonly [R in SlicedRole]: (config: Config, directory: string)
     greylistWindow: ledger.greylist_window,
     ban: ledger.ban,
   }),
-  queue: ({ log, hostname, queue, remote, drop, smtp }) => ({
+  queue: ({ log, hostname, queue, remote, drop, smtp, qmail }) => ({
     log: log.level,
     reporter: remote.tls_reports,
     hostname,
     lifetime: queue.lifetime,
     localConcurrency: queue.local_concurrency,
     remoteConcurrency: queue.remote_concurrency,
+    destinationConcurrency: queue.destination_concurrency,
+    destinationStart: queue.destination_start,
     freeSpace: queue.free_space,
     dropDomain: drop.domain === "" ? hostname : drop.domain,
+    dropDefaultDomain: drop.default_domain || hostsFor(hostname).defaultDomain,
+    dropPlusDomain: drop.plus_domain || hostsFor(hostname).plusDomain,
     dropSize: smtp.max_size,
+    percentHack: qmail.percenthack,
   }),
-  local: ({ log, hostname, policy }) => ({
+  local: ({ log, hostname, policy, accounts }) => ({
     log: log.level,
     hostname,
     rejects: { time: policy.rejects_time, messages: policy.rejects_messages, size: policy.rejects_size },
+    fullWait: accounts.full_wait,
   }),
   remote: ({ log, hostname, remote, dns, route }, directory) => ({
     log: log.level,
@@ -164,10 +185,14 @@ function commonOf(config: Config, { name, sockets, tls, own, role }: ListenerOf)
   };
 }
 
+const THIS_MACHINE = ["127.0.0.0/8", "::1"];
+
 /** What a listener for SMTP has besides. */
-function smtpOf({ smtp }: Config, { own }: ListenerOf, directory: string) {
+function smtpOf({ smtp }: Config, { own, class: kind }: ListenerOf, directory: string) {
+  const networks = own.networks ?? [];
   return {
-    networks: own.networks ?? [],
+    // who may use QMQP may send to anybody
+    networks: kind === "qmqp" && networks.length === 0 ? THIS_MACHINE : networks,
     clientCa: authoritiesOf("listener.client_ca", own.client_ca ?? "", directory),
     maxSize: own.max_size ?? smtp.max_size,
     maxRecipients: own.max_recipients ?? smtp.max_recipients,

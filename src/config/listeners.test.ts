@@ -93,8 +93,24 @@ test("a [[listener]] of class mx may have rules of its own, and no other class",
     suspiciousScore: 5,
   });
   assert.deepEqual(policy.deferFailed, []);
-  assert.match(problemsOf(block("submission"))[0] ?? "", /observe".*only a listener of class mx has this/);
+  assert.match(
+    problemsOf(block("submission"))[0] ?? "",
+    /observe".*only a listener of class mx, qmtp has this/,
+  );
   assert.match(problemsOf('[policy]\ndefer_failed = ["nothing"]')[0] ?? "", /expected a rule/);
+});
+
+test("who may use QMQP is this machine, unless a [[listener]] says otherwise", (context) => {
+  const block =
+    '[[listener]]\nname = "inside"\nclass = "qmqp"\naddresses = ["192.0.2.2:628"]\ntls = "none"\n';
+  const source = `[listen]\nqmqp = ["127.0.0.1:628"]\nqmtp = ["0.0.0.0:209"]\n${block}networks = ["192.0.2.0/24"]\n`;
+  const { listeners } = sliceFor("smtpd", configOf(source), withFiles(context, standard));
+  const found = listeners.map(({ name, class: kind, networks }) => [name, kind, networks] as const);
+  assert.deepEqual(found.slice(-3), [
+    ["qmtp", "qmtp", []],
+    ["qmqp", "qmqp", ["127.0.0.0/8", "::1"]],
+    ["inside", "qmqp", ["192.0.2.0/24"]],
+  ]);
 });
 
 test("a [[listener]] of class imap or pop3 is the gate's", (context) => {
@@ -138,7 +154,7 @@ test("what is wrong with a [[listener]] is said with its line", () => {
     ],
     [
       block('networks = ["10.0.0.0/8"]'),
-      /^Line 6 .*"listener\.networks": only a listener of class lan has this$/,
+      /^Line 6 .*"listener\.networks": only a listener of class lan, qmqp has this$/,
     ],
     [block('client_ca = "x.pem"'), /^Line 6 .*only a listener of class submission has this$/],
     [
@@ -162,6 +178,10 @@ test("what is wrong with a [[listener]] is said with its line", () => {
     ],
     [changed("networks", ""), /^Line 2 .*"listener\.networks": say which clients .* open relay$/],
     [changed("class", 'class = "imap"'), /^Line 7 .*class lan/],
+    [
+      '[[listener]]\nname = "s"\nclass = "qmtp"\naddresses = ["127.0.0.1:209"]',
+      /^Line 2 .*"listener\.tls": qmtp has no STARTTLS/,
+    ],
     [
       '[[listener]]\nname = "s"\nclass = "submission"\naddresses = ["127.0.0.1:2525"]\ntls = "none"',
       /^Line 6 .*"listener\.tls": logins are taken under TLS only$/,

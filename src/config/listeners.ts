@@ -34,6 +34,8 @@ const services = {
   pop3s: { class: "pop3", tls: "implicit" },
   imap: { class: "imap", tls: "starttls" },
   imaps: { class: "imap", tls: "implicit" },
+  qmtp: { class: "qmtp", tls: "none" },
+  qmqp: { class: "qmqp", tls: "none" },
 } as const satisfies Record<keyof Config["listen"], Pick<Block, "class" | "tls">>;
 
 const roleOf = (kind: Block["class"]): ListenerOf["role"] =>
@@ -97,25 +99,29 @@ function claimedTwice({ listen, listener }: Config): readonly Problem[] {
   );
 }
 
+const judged = ["mx", "qmtp"] as const;
+const talking = ["mx", "submission", "lan"] as const;
+const taking = [...talking, "qmtp", "qmqp"] as const;
+
 /** Settings that only some classes have. */
 const only: Readonly<Partial<Record<keyof Block, readonly Block["class"][]>>> = {
-  networks: ["lan"],
-  observe: ["mx"],
-  off: ["mx"],
-  reject_score: ["mx"],
-  suspicious_score: ["mx"],
+  networks: ["lan", "qmqp"],
+  observe: judged,
+  off: judged,
+  reject_score: judged,
+  suspicious_score: judged,
   client_ca: ["submission"],
-  max_size: ["mx", "submission", "lan"],
-  max_recipients: ["mx", "submission", "lan"],
-  max_header: ["mx", "submission", "lan"],
-  max_fields: ["mx", "submission", "lan"],
-  max_hops: ["mx", "submission", "lan"],
-  max_command: ["mx", "submission", "lan"],
-  messages_per_connection: ["mx", "submission", "lan"],
-  errors_per_connection: ["mx", "submission", "lan"],
-  command_timeout: ["mx", "submission", "lan"],
-  body_timeout: ["mx", "submission", "lan"],
-  session_time: ["mx", "submission", "lan"],
+  max_size: taking,
+  max_recipients: taking,
+  max_header: taking,
+  max_fields: taking,
+  max_hops: taking,
+  max_command: talking,
+  messages_per_connection: taking,
+  errors_per_connection: taking,
+  command_timeout: taking,
+  body_timeout: taking,
+  session_time: taking,
 };
 
 const isGiven = (value: Block[keyof Block]): boolean =>
@@ -139,6 +145,8 @@ function blockProblems({ listener }: Config, block: Block, at: number): readonly
     problems.push(
       problem("networks", "say which clients may send to anybody, or this would be an open relay"),
     );
+  if ((block.class === "qmtp" || block.class === "qmqp") && block.tls === "starttls")
+    problems.push(problem("tls", `${block.class} has no STARTTLS: say "none" or "implicit"`));
   if (block.class === "submission" && block.tls === "none")
     problems.push(problem("tls", "logins are taken under TLS only"));
   return problems;

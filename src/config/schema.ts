@@ -2,34 +2,20 @@
 
 import { z } from "zod";
 import { limits } from "#base/limits.ts";
+import { accountsSection } from "./accounts.ts";
 import { type Blocks, blocksSchema } from "./blocks.ts";
 import { dropSection } from "./drop.ts";
+import { listenSection } from "./listen.ts";
+import { qmailSection } from "./qmail.ts";
+import { queueSection } from "./queuesection.ts";
 import { boundSettings, listenerPolicy, rule, smtpRules } from "./rules.ts";
 import { systemUsersSection } from "./systemusers.ts";
-import {
-  count,
-  duration,
-  endpoint,
-  host,
-  hostname,
-  ip,
-  networks,
-  resolver,
-  type Setting,
-  size,
-} from "./values.ts";
+import { count, duration, host, hostname, ip, networks, resolver, type Setting, size } from "./values.ts";
 
 export interface Section {
   readonly meaning: string;
   readonly settings: Readonly<Record<string, Setting>>;
 }
-
-const listener = (port: number, meaning: string, seenBy: string) => ({
-  type: z.array(endpoint),
-  standard: [`0.0.0.0:${port}`, `[::]:${port}`],
-  meaning: `${meaning} An empty list switches it off.`,
-  seenBy: ["supervisor", seenBy],
-});
 
 /** The section "" stands at the top of the file. */
 export const sections = {
@@ -45,18 +31,7 @@ export const sections = {
       },
     },
   },
-  listen: {
-    meaning: "Where the server listens: addresses with ports.",
-    settings: {
-      mx: listener(25, "Mail from other servers (SMTP).", "smtpd"),
-      submission: listener(587, "Mail from your users, STARTTLS (RFC 6409).", "smtpd"),
-      submissions: listener(465, "Mail from your users, TLS from the start (RFC 8314).", "smtpd"),
-      pop3: listener(110, "POP3 with STLS.", "gate"),
-      pop3s: listener(995, "POP3 with TLS from the start.", "gate"),
-      imap: listener(143, "IMAP with STARTTLS.", "gate"),
-      imaps: listener(993, "IMAP with TLS from the start.", "gate"),
-    },
-  },
+  listen: listenSection,
   tls: {
     meaning: "The certificate shown to clients; read by the supervisor, at the start and at `kenro reload`.",
     settings: {
@@ -220,36 +195,10 @@ export const sections = {
       },
     },
   },
-  queue: {
-    meaning: "Keeping and delivering mail.",
-    settings: {
-      lifetime: {
-        type: duration.pipe(z.int().min(1000)),
-        standard: "7d",
-        meaning: "How long delivery is tried before the message goes back to its sender.",
-        seenBy: ["queue"],
-      },
-      local_concurrency: {
-        type: count(1, 1000),
-        standard: 100,
-        meaning: "Deliveries into mailboxes at a time.",
-        seenBy: ["queue"],
-      },
-      remote_concurrency: {
-        type: count(1, 1000),
-        standard: 20,
-        meaning: "Deliveries to other servers at a time.",
-        seenBy: ["queue"],
-      },
-      free_space: {
-        type: size,
-        standard: "64M",
-        meaning: "With less free space than this, new mail is answered with 452 until there is more.",
-        seenBy: ["queue"],
-      },
-    },
-  },
+  accounts: accountsSection,
+  queue: queueSection,
   drop: dropSection,
+  qmail: qmailSection,
   system_users: systemUsersSection,
   remote: {
     meaning: "Sending to other servers.",

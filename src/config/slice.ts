@@ -60,11 +60,11 @@ export const loggerSlice = record({
 });
 
 /** A listener is a class with its own rules: mx takes mail for us from anybody, submission mail for anybody from our users after
- * AUTH, lan mail for anybody from its networks. */
+ * AUTH, lan mail for anybody from its networks; qmtp and qmqp are as mx and lan, by other protocols. */
 const smtpListener = record({
   ...listener,
-  class: oneOf("mx", "submission", "lan"),
-  /** lan: whom it serves. */
+  class: oneOf("mx", "submission", "lan", "qmtp", "qmqp"),
+  /** lan and qmqp: whom it serves. */
   networks: list(text(64)),
   /** PEM text of the authorities for client certificates; "": none are asked for. */
   clientCa: text(),
@@ -139,6 +139,12 @@ export const smtpdSlice = record({
   content: list(content),
   /** Resolvers "address:port"; empty: the system's. */
   dnsServers: list(text(64)),
+  /** Hosts and ".suffixes" that are not ours and for which mail is taken from anybody. */
+  relayHosts: list(text(255)),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
+  /** The domain of recipients without one. */
+  bareHost: text(255),
 });
 
 export const authSlice = record({
@@ -146,6 +152,10 @@ export const authSlice = record({
   readers: integer(1),
   /** ms a right password need not be verified again; 0: never. */
   remember: integer(0),
+  /** Signs between the names of accounts and extensions. */
+  marks: text(8),
+  /** Mail for an extension goes into the folder of its name. */
+  folders: flag,
   /** Domains whose local parts are users of the machine: what is put in front of them, or "". */
   systemDomains: list(record({ domain: text(255), prepend: text(64) }), 10_000),
 });
@@ -164,6 +174,8 @@ export const lspawnSlice = record({
   /** ms */
   idle: integer(1),
   time: integer(1),
+  /** User numbers under which programs of accounts run; none: they do not. */
+  programs: list(integer(1), 100),
   /** Of a program; cpu in seconds. */
   bounds: record({ memory: integer(1), processes: integer(1), fileSize: integer(1), cpu: integer(1) }),
 });
@@ -187,14 +199,22 @@ export const queueSlice = record({
   hostname: text(255),
   /** ms */
   lifetime: integer(1000),
-  localConcurrency: integer(1),
-  remoteConcurrency: integer(1),
+  /** 0: none. */
+  localConcurrency: integer(0),
+  remoteConcurrency: integer(0),
+  destinationConcurrency: integer(1),
+  destinationStart: integer(1),
   /** Bytes that stay free on the disk. */
   freeSpace: integer(0),
   /** Completes the addresses of messages that are dropped. */
   dropDomain: text(255),
+  /** Completes hosts without a dot, and those that end in "+". */
+  dropDefaultDomain: text(255),
+  dropPlusDomain: text(255),
   /** Bytes of one of them. */
   dropSize: integer(1),
+  /** Domains of which user%host@domain is user@host. */
+  percentHack: list(text(255)),
 });
 
 export const localSlice = record({
@@ -202,6 +222,8 @@ export const localSlice = record({
   hostname: text(255),
   /** What a folder Rejects keeps: ms (0: nothing), messages, bytes. */
   rejects: record({ time: integer(0), messages: integer(1), size: integer(1) }),
+  /** ms that mail waits for room in a mailbox that is full. */
+  fullWait: integer(0),
 });
 
 /** A way of its own for some mail. */

@@ -19,6 +19,13 @@ export const systemUsersSection = {
       meaning: '"on": mail for users of the machine is delivered, each with his own rights.',
       seenBy: ["supervisor", "auth"],
     },
+    allow_programs: {
+      type: z.enum(["on", "off"]),
+      standard: "off",
+      meaning:
+        '"on": instructions of accounts (`kenro user qmail`) may start programs: each alone, as a user of its own, without network. It does not need `enabled`.',
+      seenBy: ["supervisor", "lspawn"],
+    },
     domains: {
       type: z.array(name).max(10_000),
       standard: [],
@@ -54,7 +61,7 @@ export const systemUsersSection = {
     workers: {
       type: count(1, 200),
       standard: 10,
-      meaning: "Users that are delivered to at a time; each costs some 45 MB meanwhile.",
+      meaning: "Users that are delivered to at a time; each costs some 60 MB meanwhile.",
       seenBy: ["lspawn"],
     },
     idle: {

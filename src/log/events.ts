@@ -118,7 +118,7 @@ export const events = {
   },
   lspawn_worker: { level: "debug", meaning: "a worker was started for a user: uid" },
   // auth
-  auth_login: { level: "info", meaning: "a login: protocol, user, ip, result" },
+  auth_login: { level: "info", meaning: "a login: protocol, user, ip, result (welcome, denied, suspended)" },
   // gate, reader
   gate_connect: { level: "info", meaning: "a client connected: session, ip, port, protocol" },
   gate_refused: { level: "info", meaning: "a client over the limit was sent away" },

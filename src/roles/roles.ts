@@ -50,6 +50,8 @@ export interface RoleRow {
   /** V8 collects garbage early and at once: new objects live in 2 MiB, and no thread of the collector falls behind when attackers take all the
    * CPU. Of the buffers that its small objects hold it knows little: sys/garbage.ts. */
   readonly tidy?: boolean;
+  /** MiB for new objects, where V8's own choice would cost memory and win nothing. */
+  readonly young?: number;
   /** Capabilities that it keeps although its user has none (capabilities(7)). */
   readonly capabilities?: readonly string[];
 }
@@ -177,6 +179,7 @@ export const roles: { readonly [R in SlicedRole]: RoleRow } = {
     workers: false,
     threads: 4,
     files: 4096,
+    young: 4,
   },
   reader: {
     user: "mail",

@@ -1,9 +1,11 @@
 // Runs a user's command: /bin/sh -c with bounds, its output gathered up to a size, ended with everything in its process group.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Clock } from "#base/clock.ts";
+import fs from "node:fs";
+import { type Clock, within } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf } from "#base/problem.ts";
+import { makePipe, type Pipe } from "./pipe.ts";
 import { systemReason } from "./reason.ts";
 
 /** Bounds of each process (setrlimit(2)); undefined: as we have them. */
@@ -58,58 +60,68 @@ export const boundsBefore = ({ memory, processes, fileSize, cpu }: ProcessBounds
 ];
 
 /** Runs a command to its end; never rejects. */
-export function runShell(command: string, options: ShellOptions): Promise<Ran> {
-  const { clock, input, directory, environment, before, time } = options;
-  const [file = "", ...words] = [...before, "/bin/sh", "-c", command];
-  return new Promise((resolve) => {
-    const output = new Output();
-    let child: ChildProcess;
-    try {
-      child = spawn(file, words, {
-        cwd: directory,
-        env: environment,
-        stdio: [input, "pipe", "pipe"],
-        // of a group of its own, which is ended as a whole
-        detached: true,
-      });
-    } catch (thrown) {
-      return resolve(unable(thrown));
-    }
-    let ours: "late" | "flood" | undefined;
-    const stop = (why: "late" | "flood") => {
-      ours ??= why;
-      killGroup(child);
-    };
-    const timer = clock.after(time, () => stop("late"));
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (chunk: Buffer) => {
-        if (!output.take(chunk)) stop("flood");
-      });
-    child.on("error", (error) => {
-      timer.cancel();
-      resolve(unable(error));
-    });
-    child.on("exit", (code, signal) => {
-      timer.cancel();
-      // what it has left behind does not outlive it
-      killGroup(child);
-      const done = () => {
-        drain.cancel();
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        resolve({ end: endOf(code, signal, ours), output: output.text });
-      };
-      // a process that left the group may hold the pipes open for ever
-      const drain = clock.after(limits.dotqmail.drain, done);
-      child.on("close", done);
-    });
-  });
+export async function runShell(command: string, options: ShellOptions): Promise<Ran> {
+  let pipe: Pipe | undefined;
+  try {
+    pipe = await makePipe();
+    const child = start(command, options, pipe);
+    return await watch(child, pipe, options);
+  } catch (thrown) {
+    return { end: { kind: "unable", reason: reasonOf(thrown) }, output: "" };
+  } finally {
+    pipe?.output.destroy();
+  }
 }
 
-const unable = (thrown: unknown): Ran => ({
-  end: { kind: "unable", reason: codeOf(thrown) === "ENOENT" ? "it is not installed" : systemReason(thrown) },
-  output: "",
-});
+/** Throws when the system refuses. */
+function start(command: string, options: ShellOptions, { input: output }: Pipe): ChildProcess {
+  const { input, directory, environment, before } = options;
+  const [file = "", ...words] = [...before, "/bin/sh", "-c", command];
+  try {
+    return spawn(file, words, {
+      cwd: directory,
+      env: environment,
+      stdio: [input, output, output],
+      // of a group of its own, which is ended as a whole
+      detached: true,
+    });
+  } finally {
+    fs.closeSync(output);
+  }
+}
+
+/** Resolves when it has ended; rejects when it could not begin. */
+function watch(child: ChildProcess, pipe: Pipe, { clock, time }: ShellOptions): Promise<Ran> {
+  const { promise, resolve, reject } = Promise.withResolvers<Ran>();
+  const output = new Output();
+  let ours: "late" | "flood" | undefined;
+  const stop = (why: "late" | "flood") => {
+    ours ??= why;
+    killGroup(child);
+  };
+  const timer = clock.after(time, () => stop("late"));
+  pipe.output.on("data", (chunk: Buffer) => {
+    if (!output.take(chunk)) stop("flood");
+  });
+  const silent = new Promise<void>((done) => pipe.output.on("close", () => done()));
+  child.on("error", (error) => {
+    timer.cancel();
+    reject(error);
+  });
+  child.on("exit", (code, signal) => {
+    timer.cancel();
+    // what it has left behind does not outlive it
+    killGroup(child);
+    // a process that left the group may hold the pipe open for ever
+    void within(clock, limits.dotqmail.drain, silent, () => {}).then(() =>
+      resolve({ end: endOf(code, signal, ours), output: output.text }),
+    );
+  });
+  return promise;
+}
+
+const reasonOf = (thrown: unknown): string =>
+  codeOf(thrown) === "ENOENT" ? "it is not installed" : systemReason(thrown);
 
 function endOf(code: number | null, signal: string | null, ours: "late" | "flood" | undefined): ShellEnd {
   if (ours) return { kind: ours };

@@ -2,6 +2,7 @@
 // somebody has put in their place.
 
 import fs from "node:fs";
+import nodePath from "node:path";
 import { Trouble } from "#base/problem.ts";
 import { type DiskFile, fileOn } from "./disk.ts";
 
@@ -55,6 +56,16 @@ export async function createShared(path: string, mode: number): Promise<DiskFile
   } catch (thrown) {
     throw Trouble.from(`create ${path}`, thrown);
   }
+}
+
+/** Whether a user owns so many names in a directory; with less than that in it nobody asks whose they are. */
+export async function ownsMany(directory: string, uid: number, most: number): Promise<boolean> {
+  const names = fs.readdirSync(directory);
+  if (names.length < most) return false;
+  const owners = names.map(
+    (name) => fs.lstatSync(nodePath.join(directory, name), { throwIfNoEntry: false })?.uid,
+  );
+  return owners.filter((owner) => owner === uid).length >= most;
 }
 
 /** Lets everybody read a file of ours, or run it. */

@@ -67,6 +67,50 @@ test("lines that are done are not done again when a later one fails, or a proces
   assert.equal(count(site.read("joe", "began"), "began"), 2);
 });
 
+test("kill -9 of lspawn, local and the queue again and again: Maildirs and forwards once, the rest at least once", async (context) => {
+  if (!rootOnly(context)) return;
+  const site = await SystemWorld.start(context, ["joe", "bob", "eve"], { idle: '"1s"' });
+  const { world } = site;
+  const users = ["joe", "bob", "eve"];
+  for (const user of users) {
+    site.write(user, ".qmail", "./Mailbox\n./in/\n|grep ^Subject >> seen\n&ann@a.test\n./Mailbox\n");
+    fs.mkdirSync(site.at(user, "in"), { mode: 0o700 });
+    fs.chownSync(site.at(user, "in"), site.uid(user), site.uid(user));
+  }
+  const roles = ["lspawn", "local", "queue"];
+  const rounds = 12;
+  for (let round = 0; round < rounds; round++) {
+    for (const user of users) site.send(`${user}@sys.test`, `Subject: ${user}-${round}\n\nx\n`);
+    const role = roles[round % roles.length] ?? "";
+    const pid = world.pid(role);
+    if (pid > 0) process.kill(pid, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 100 + ((round * 37) % 200)));
+  }
+  const settled = () => {
+    const up = world.status().every(({ state }) => state === "up");
+    if (!up) return false;
+    retry(site);
+    return JSON.parse(world.kenro(["queue", "list", "--json"])).length === 0;
+  };
+  await eventually(settled, 120_000);
+  const subjects = (files: readonly string[]) =>
+    files.map((file) => /^Subject: (.*)$/m.exec(fs.readFileSync(file, "utf8"))?.[1] ?? "").sort();
+  const sent = (user: string) => Array.from({ length: rounds }, (_, round) => `${user}-${round}`).sort();
+  for (const user of users) {
+    assert.deepEqual(subjects(site.maildir(user, "in")), sent(user), user);
+    const [box, seen] = [site.read(user, "Mailbox"), site.read(user, "seen")];
+    for (const subject of sent(user)) {
+      assert.ok(count(box, `Subject: ${subject}\n`) >= 2, subject);
+      assert.ok(count(seen, `Subject: ${subject}\n`) >= 1, subject);
+    }
+    const more = count(box, "From s@x.test") - 2 * rounds + count(seen, "\n") - rounds;
+    context.diagnostic(`${user}: ${more} of ${3 * rounds} mbox and program lines were done again`);
+    // no message is torn
+    assert.equal(count(box, "\n\nFrom s@x.test "), count(box, "From s@x.test ") - 1);
+  }
+  assert.deepEqual(subjects(world.delivered("ann")), users.flatMap(sent).sort());
+});
+
 /** A home as it is wrong, and what is said of it. */
 const wrong: readonly (readonly [what: string, make: (site: SystemWorld) => void, said: RegExp])[] = [
   [
@@ -299,4 +343,68 @@ test("procmail and maildrop of Debian as programs; an mbox is shared with lockfi
   fs.rmSync(site.at("joe", "box.lock"));
   assert.equal(await site.outcome("joe@sys.test", ++made), "delivered did 1+0+0");
   assert.equal(site.read("joe", "box.lock"), undefined);
+});
+
+test("instructions of accounts: mailbox and addresses always; programs when allowed, apart from everything", async (context) => {
+  if (!rootOnly(context)) return;
+  const site = await SystemWorld.start(context, [], {
+    enabled: '"off"',
+    allow_programs: '"on"',
+    time: '"5s"',
+  });
+  const { world } = site;
+  const told = (attempts: number) =>
+    eventually(() => {
+      const rows = JSON.parse(
+        world
+          .kenro(["log", "--json"])
+          .replaceAll("\n", ",")
+          .replace(/^(.*),$/, "[$1]"),
+      ) as {
+        readonly event: string;
+        readonly fields: Readonly<Record<string, string>>;
+      }[];
+      const found = rows.filter(
+        ({ event, fields }) => event === "queue_delivery" && fields["to"] === "ann@a.test",
+      );
+      const last = found[attempts - 1];
+      return last && `${last.fields["outcome"]} ${last.fields["text"]}`;
+    });
+  let made = 0;
+  const outcome = async (text: string) => {
+    world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], text);
+    site.send("ann@a.test");
+    return told(++made);
+  };
+  assert.equal(await outcome("./Maildir/\n&bob@a.test\n"), "handed did 1+1+0");
+  await eventually(() => world.delivered("ann").length === 1 && world.delivered("bob").length === 1);
+  const spy = [
+    "id -u",
+    "pwd",
+    "ls -A",
+    "grep -c hello",
+    `cat ${world.dir}/kenro.toml /etc/shadow 2>/dev/null`,
+    "cat /proc/net/dev | grep -vc lo:",
+    "ls /proc | grep -c '^[0-9]'",
+    "echo $USER $HOME $EXT",
+    "exit 100",
+  ].join("; ");
+  const said = (await outcome(`|${spy}\n`)).split("\n");
+  assert.match(said[0] ?? "", /^failed 581\d\d$/);
+  assert.deepEqual(said.slice(1, 4), ["/tmp", "1", "2"]);
+  assert.ok(Number(said[4]) < 6, said.join(" "));
+  assert.equal(said[5], "ann@a.test /tmp");
+  assert.match(await outcome("|f() { f | f & }; f; sleep 60\n"), /did not end in time|Cannot fork/);
+  assert.match(await outcome("|sleep 100\n"), /did not end in time/);
+  assert.equal(await outcome("|exit 99\n|exit 100\n"), "delivered did 0+0+1");
+  assert.match(await outcome("./Mailbox\n"), /^deferred Accounts have no mbox files/);
+  world.kenro(["user", "qmail", "ann@a.test", "--set", "-"], "|true\n./Maildir/\n");
+  assert.equal(
+    world.kenro(["deliver", "--dry-run", "ann@a.test"]),
+    "program true\nmaildir ./Maildir/\ndid 1+0+1\n",
+  );
+  assert.match(
+    world.kenro(["deliver", "--dry-run", "bob@a.test"]),
+    /^maildir mail\/a\.test\/bob\/Maildir\/\ndid 1\+0\+0\n$/,
+  );
 });

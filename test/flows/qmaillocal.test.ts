@@ -1,5 +1,5 @@
 // `kenro deliver --dry-run` against a real qmail-local: the same files, the same words. Debian has no qmail; where there is one
-// (KENRO_QMAIL_LOCAL, or /var/qmail), it is asked, and what is expected here is what netqmail 1.05 and notqmail 1.08 have said.
+// (KENRO_QMAIL_LOCAL, or /var/qmail), it is asked, and what is expected here is what that of notqmail 1.08 has said.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -101,3 +101,41 @@ test("kenro deliver --dry-run says what qmail-local -n says", async (context) =>
 });
 
 const path = (name: string): string => new URL(`../../${name}`, import.meta.url).pathname;
+
+/** Program, words, how it ends, what it says; as the programs of notqmail 1.08 end and say it. */
+const helpers: readonly (readonly [words: string, code: number, out: string, err: string])[] = [
+  ["bouncesaying", 100, "", "bouncesaying: usage: bouncesaying error [ program [ arg ... ] ]\n"],
+  ["bouncesaying text", 100, "", "text\n"],
+  ["bouncesaying text true", 100, "", "text\n"],
+  ["bouncesaying text false", 0, "", ""],
+  ["bouncesaying text not-there", 0, "", ""],
+  ["bouncesaying text sh -c exit+111", 111, "", "bouncesaying: fatal: temporary child error\n"],
+  ["bouncesaying text sh -c kill+$$", 111, "", "bouncesaying: fatal: child crashed\n"],
+  ["except", 100, "", "except: usage: except program [ arg ... ]\n"],
+  ["except true", 100, "", ""],
+  ["except false", 0, "", ""],
+  ["except /etc/passwd", 0, "", ""],
+  ["except sh -c exit+111", 111, "", "except: fatal: temporary child error\n"],
+  ["except sh -c exit+99", 0, "", ""],
+  ["condredirect x", 100, "", "condredirect: usage: condredirect newaddress program [ arg ... ]\n"],
+  ["condredirect x false", 0, "", ""],
+  ["condredirect x sh -c exit+111", 111, "", "condredirect: fatal: temporary child error\n"],
+  ["preline", 100, "", "preline: usage: preline cmd [ arg ... ]\n"],
+  ["preline cat", 0, "U\nR\nD\nin\n", ""],
+  ["preline -f cat", 0, "R\nD\nin\n", ""],
+  ["preline -rd cat", 0, "U\nin\n", ""],
+  ["preline -frdR -- cat", 0, "R\nin\n", ""],
+  ["preline sh -c exit+77", 77, "", ""],
+  ["preline sh -c kill+$$", 111, "", "preline: fatal: child crashed\n"],
+  ["forward x", 100, "", "forward: fatal: NEWSENDER not set\n"],
+  ["qreceipt", 100, "", "qreceipt: usage: qreceipt deliveryaddress\n"],
+];
+
+test("bouncesaying, condredirect, except, preline end as qmail's and say the same", () => {
+  const env = { PATH: process.env["PATH"], UFLINE: "U\n", RPLINE: "R\n", DTLINE: "D\n" };
+  for (const [line, code, out, err] of helpers) {
+    const words = line.split(" ").map((word) => word.replace("+", " "));
+    const ran = spawnSync(path("bin/kenro"), words, { encoding: "utf8", input: "in\n", env });
+    assert.deepEqual([ran.status, ran.stdout, ran.stderr], [code, out, err], line);
+  }
+});

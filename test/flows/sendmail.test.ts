@@ -83,6 +83,23 @@ test("a message is there at once while the server runs, and once after the start
   assert.deepEqual([mailOf(world, "ann").length, mailOf(world, "bob").length], [2, 2]);
 });
 
+test("mailq shows what waits in the drop directory, under the id that it keeps", async (context) => {
+  const world = await World.start(context);
+  await world.stop();
+  assert.equal(sendmail(world, ["-f", "ann@a.test", "ann@a.test"], "Subject: waits\n\n").code, 0);
+  const listed = sendmail(world, ["-bp"], "");
+  assert.equal(listed.code, 0);
+  assert.match(
+    listed.out,
+    /^(drop-\w+-\w+) +\d+ .* ann@a\.test\n.*\(The queue has not taken it yet\)\n +ann@a\.test\n\n-- 1 Kbytes in 1 Request\.$/m,
+  );
+  const id = /^(drop-\S+)/m.exec(listed.out)?.[1] ?? "none";
+  await world.up();
+  const [mail = ""] = await arrived(world, "ann", 1);
+  assert.ok(mail.includes(`id ${id};`), mail);
+  await eventually(() => sendmail(world, ["-bp"], "").out === "Mail queue is empty\n");
+});
+
 test("kill -9 of the queue again and again while programs send: everything arrives once", async (context) => {
   const world = await World.start(context);
   const env = { ...process.env, KENRO_DIR: world.dir };

@@ -100,11 +100,33 @@ test("RCPT knows who exists, without a look into homes by anybody but their owne
   site.send("Anything.X@shop.test");
   assert.equal(await site.outcome("joe-shop-Anything.X@shop.test"), "delivered did 1+0+0");
   assert.match(site.read("joe", "shop") ?? "", /Delivered-To: joe-shop-Anything\.X@shop\.test/);
+  site.write("joe", ".qmail-größe", "./utf8\n");
+  site.send("joe-Größe@sys.test");
+  assert.equal(await site.outcome("joe-Größe@sys.test"), "delivered did 1+0+0");
+  assert.match(site.read("joe", "utf8") ?? "", /^Delivered-To: joe-Größe@sys\.test$/m);
   site.send("nobody@sys.test");
   assert.match(
     await site.outcome("nobody@sys.test"),
     /^failed Sorry, no mailbox here by that name\. \(#5\.1\.1\)$/,
   );
+});
+
+test("forwards that lead back end as a bounce to the sender, after one turn", async (context) => {
+  if (!rootOnly(context)) return;
+  const site = await SystemWorld.start(context, ["joe", "bob"]);
+  site.write("joe", ".qmail", "&bob@sys.test\n./box\n");
+  site.write("bob", ".qmail", "&joe@sys.test\n./box\n");
+  site.send("joe@sys.test", "Subject: round\n\nx\n", "ann@a.test");
+  assert.match(await site.outcome("joe@sys.test", 2), /^failed This message is looping/);
+  const [bounce = ""] = await eventually(
+    () => site.world.delivered("ann").length > 0 && site.world.delivered("ann"),
+  );
+  assert.match(
+    fs.readFileSync(bounce, "utf8"),
+    /This message is looping: it already has my Delivered-To line/,
+  );
+  for (const user of ["joe", "bob"])
+    assert.equal((site.read(user, "box") ?? "").split("Subject: round").length, 2, user);
 });
 
 test("what harms is harmed alone: no look at others, bombs, floods, sleepers, deserters", async (context) => {

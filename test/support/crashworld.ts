@@ -22,14 +22,19 @@ const slice = {
   lifetime: 604_800_000,
   localConcurrency: 5,
   remoteConcurrency: 5,
+  destinationConcurrency: 10,
+  destinationStart: 10,
   freeSpace: 0,
   dropDomain: "here.test",
+  dropDefaultDomain: "here.test",
+  dropPlusDomain: "test",
   dropSize: 1_000_000,
+  percentHack: [],
 } as const;
 
 interface Letter {
   readonly sender: string;
-  /** What becomes of a recipient is in its first letter: u is delivered, d deferred until all is calm, f refused. */
+  /** What becomes of a recipient is in its first letter: u is delivered, d deferred until all is calm, f refused, p goes on to the same with q. */
   readonly to: readonly string[];
   readonly body: string;
 }
@@ -53,6 +58,8 @@ export class CrashWorld {
   readonly #maildir = new Map<string, string>();
   /** `id address` → how many copies another server took. */
   readonly #relayed = new Map<string, number>();
+  /** How many messages have gone on to an address with q. */
+  readonly #passed = new Map<string, number>();
   /** Bounces by the address they are about. */
   readonly #bounces = new Map<string, number>();
   readonly #wrong: string[] = [];
@@ -148,6 +155,7 @@ export class CrashWorld {
     for (const [id, { acknowledged, to, body }] of this.sent) {
       to.forEach((address, index) => {
         if (address.startsWith("f")) this.#checkBounce(id, address, acknowledged);
+        else if (address.startsWith("p")) this.#checkPassed(id, address, acknowledged);
         else this.#checkDelivery(id, address, acknowledged);
         const file = this.#maildir.get(`${id} ${index}`);
         if (file !== undefined) assert.equal(file, body, `${id} changed`);
@@ -165,6 +173,13 @@ export class CrashWorld {
     // a remote duplicate needs a crash between the other server's answer and our note of it
     const most = local ? 1 : 1 + this.#crashes;
     assert.ok(reached <= most, `${id} to ${address} was sent ${reached} times`);
+  }
+
+  /** Q14 */
+  #checkPassed(id: string, address: string, acknowledged: boolean): void {
+    const passed = this.#passed.get(address.replace("p", "q")) ?? 0;
+    if (acknowledged) assert.equal(passed, 1, `${id} went on from ${address} ${passed} times`);
+    else assert.ok(passed <= 1, `${id} went on from ${address} ${passed} times`);
   }
 
   /** Q9 */
@@ -203,11 +218,16 @@ export class CrashWorld {
     if (address.startsWith("f")) return { kind: "failed", why: { code: "5.1.1", text: "no such user" } };
     if (address.startsWith("d") && !this.calm)
       return { kind: "deferred", why: { code: "4.2.2", text: "full" } };
+    if (address.startsWith("p")) {
+      const letter = { recipients: [address.replace("p", "q")], prefix: "X-Passed: yes\r\n" };
+      return { kind: "forwarded", by: "on its way", letter };
+    }
     if (this.#maildir.has(name)) {
       if (!delivery.again) this.#wrong.push(`${name} comes again and does not say so`);
       return { kind: "delivered", by: "already there" };
     }
     this.#maildir.set(name, body);
+    if (address.startsWith("q")) this.#passed.set(address, (this.#passed.get(address) ?? 0) + 1);
     if (!this.sent.has(delivery.id)) this.#bounced(body);
     return { kind: "delivered", by: "Maildir" };
   }
@@ -253,6 +273,7 @@ export async function script(world: CrashWorld, { queue, clock }: Life): Promise
     mail([`u${tag}a@here.test`, `u${tag}@far.test`], text(wave, 9000));
     mail([`d${tag}@here.test`, `d${tag}@dead.test`], text(wave, 400));
     mail([`f${tag}@here.test`], text(wave, 800));
+    mail([`p${tag}@here.test`, `d${tag}p@here.test`], text(wave, wave % 4 === 0 ? 135_000 : 500));
     if (wave % 5 === 1) mail([`u${tag}b@here.test`], text(wave, 140_000));
     for (let turn = 0; turn < 3 && !world.disk.stopped; turn++) await settle(8);
     if (!world.disk.stopped) await clock.advance(wave % 2 === 0 ? 60 : 450_000);

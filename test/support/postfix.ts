@@ -42,10 +42,11 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `;
 
-/** Postfix with the settings of `main` on a port; ended with the test. Mail that it accepts is thrown away, unless `main` says otherwise. */
+/** Postfix with the settings of `main`, and `service`, on a port; ended with the test. Mail that it accepts is thrown away, unless `main` says otherwise. */
 export async function startPostfix(
   context: TestContext,
   main: Readonly<Record<string, string>>,
+  service: "smtpd" | "qmqpd" = "smtpd",
 ): Promise<number> {
   const dir = fs.mkdtempSync(path.join(tmpdir(), "kenro-postfix-"));
   fs.chmodSync(dir, 0o755);
@@ -77,7 +78,7 @@ export async function startPostfix(
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
   fs.writeFileSync(path.join(dir, "etc/main.cf"), lines.join(""));
-  fs.writeFileSync(path.join(dir, "etc/master.cf"), `127.0.0.1:${port} inet n - n - - smtpd${services}`);
+  fs.writeFileSync(path.join(dir, "etc/master.cf"), `127.0.0.1:${port} inet n - n - - ${service}${services}`);
   spawnSync("postfix", ["-c", path.join(dir, "etc"), "check"], { stdio: "ignore" });
   const master = spawn(path.join(daemons, "master"), ["-c", path.join(dir, "etc"), "-d"], {
     stdio: "ignore",
@@ -88,15 +89,16 @@ export async function startPostfix(
     await ended;
     fs.rmSync(dir, { recursive: true, force: true });
   });
-  await answering(port, () => fs.readFileSync(path.join(dir, "maillog"), "utf8"));
+  await answering(port, service === "smtpd", () => fs.readFileSync(path.join(dir, "maillog"), "utf8"));
   return port;
 }
 
-async function answering(port: number, log: () => string): Promise<void> {
+async function answering(port: number, greets: boolean, log: () => string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const found = await new Promise<boolean>((resolve) => {
       const socket = net.connect(port, "127.0.0.1");
-      socket.once("data", () => resolve(true)).once("error", () => resolve(false));
+      // qmqpd says nothing first
+      socket.once(greets ? "data" : "connect", () => resolve(true)).once("error", () => resolve(false));
       socket.once("close", () => resolve(false));
       socket.setTimeout(5000, () => socket.destroy());
     });

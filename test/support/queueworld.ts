@@ -11,7 +11,7 @@ import { openQueue, type Queue, type QueueOptions } from "#roles/queue/queue.ts"
 import { openBody } from "#store/spool/source.ts";
 import type { Disk } from "#sys/disk.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
-import { Caller } from "#talk/caller.ts";
+import { Caller, type Verb } from "#talk/caller.ts";
 import { type Delivery, deliver } from "#talk/deliver.ts";
 import { answerInjections, Injector, type InjectResult } from "#talk/inject.ts";
 import { isLocal } from "#talk/lookup.ts";
@@ -52,9 +52,14 @@ export class QueueWorld {
     lifetime: 604_800_000,
     localConcurrency: 20,
     remoteConcurrency: 20,
+    destinationConcurrency: 10,
+    destinationStart: 10,
     freeSpace: 0,
     dropDomain: "here.test",
+    dropDefaultDomain: "here.test",
+    dropPlusDomain: "test",
     dropSize: 1_000_000,
+    percentHack: [],
   };
   readonly #context: TestContext;
   readonly #callers: { readonly name: string; readonly caller: Caller }[] = [];
@@ -198,4 +203,10 @@ export async function send(injector: Injector, letter: Letter): Promise<InjectRe
     if (!injection.write(Buffer.from(body.slice(at, at + 60_000), "latin1"))) await injection.drained();
   }
   return injection.commit(front);
+}
+
+/** A question of the command line, as the control socket asks it. */
+export async function ask<Q, A>(queue: Queue, verb: Verb<Q, A>, question: Q): Promise<A> {
+  const handled = queue.control.find((each) => each.verb.kind === verb.kind);
+  return (await handled?.run(question)) as A;
 }

@@ -69,6 +69,9 @@ export class SmtpSite {
       policy: standardPolicy,
       content: [],
       dnsServers: [],
+      relayHosts: [],
+      percentHack: [],
+      bareHost: "mx.example.test",
       ...options.slice,
       listeners,
     };

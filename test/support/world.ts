@@ -18,7 +18,7 @@ export interface Status {
 }
 
 /** Standard ports of the listeners, and where the server has them: base + port. */
-const PORTS = [25, 587, 465, 110, 995, 143, 993];
+const PORTS = [25, 587, 465, 110, 995, 143, 993, 209, 628];
 
 async function freeBase(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {

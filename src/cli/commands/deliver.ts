@@ -5,11 +5,12 @@ import { loadConfig } from "#config/load.ts";
 import type { Config } from "#config/schema.ts";
 import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { findOwner, type Stop } from "#store/dotqmail/home.ts";
-import { showDelivery } from "#store/dotqmail/show.ts";
+import { type Shown, showDelivery, showInstructions } from "#store/dotqmail/show.ts";
 import { Users } from "#store/dotqmail/users.ts";
 import { realDisk } from "#sys/disk.ts";
 import type { SystemUser } from "#wire/dotqmail/assign.ts";
 import { newSender, type Owner } from "#wire/dotqmail/environment.ts";
+import { type Instruction, parseInstructions } from "#wire/dotqmail/instructions.ts";
 import { openAccounts } from "../account.ts";
 import { type Call, complain, print, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
@@ -48,8 +49,8 @@ function show({ options }: Call, config: Config, { local, host, user }: SystemTa
   const target = { ...user, local, host };
   const shown = showDelivery(target, config.system_users.default_delivery);
   if (shown.warning !== "") complain(shown.warning);
-  for (const line of shown.lines) print(line);
-  if (shown.stop) return end(shown.stop);
+  const code = printed(shown);
+  if (code !== 0) return code;
   const sender = options["sender"];
   if (typeof sender === "string") {
     const owner = findOwner(target);
@@ -73,11 +74,27 @@ function become({ user, uid, gid }: SystemUser): void {
 function showAccount(call: Call, address: string): ExitCode {
   using accounts = openAccounts(call.directory);
   const found = accounts.find(address);
+  if (found.kind === "list") return printed(showInstructions(forwardsTo(found.to)));
   if (found.kind !== "account")
     return end({ kind: "failed", report: "Sorry, no mailbox here by that name. (#5.1.1)" });
-  print(`maildir ${found.account.maildir}/`);
-  print("did 1+0+0");
-  return 0;
+  const text = found.instructions?.text ?? "";
+  const keeps = found.account.keep || found.account.forwards.length === 0;
+  if (text === "") {
+    const kept = keeps ? [{ kind: "maildir", path: `${found.maildir}/` } as const] : [];
+    return printed(showInstructions([...kept, ...forwardsTo(found.account.forwards)]));
+  }
+  const parsed = parseInstructions(Buffer.from(text), false);
+  return parsed.ok
+    ? printed(showInstructions(parsed.value))
+    : end({ kind: "deferred", report: parsed.error });
+}
+
+const forwardsTo = (addresses: readonly string[]): readonly Instruction[] =>
+  addresses.map((address) => ({ kind: "forward", address }));
+
+function printed({ lines, stop }: Omit<Shown, "warning">): ExitCode {
+  for (const line of lines) print(line);
+  return stop ? end(stop) : 0;
 }
 
 /** As qmail-local ends, but that "no" is 1. */

@@ -139,6 +139,8 @@ const meanings: Readonly<Record<keyof Config["listen"], string>> = {
   pop3s: "POP3 with TLS",
   imap: "IMAP with STARTTLS",
   imaps: "IMAP with TLS",
+  qmtp: "QMTP, mail from other servers",
+  qmqp: "QMQP, mail from programs on this machine",
 };
 
 function welcome(directory: string, config: Config, password: string): readonly string[] {

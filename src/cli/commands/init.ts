@@ -25,6 +25,8 @@ export const standardPorts = {
   pop3s: 995,
   imap: 143,
   imaps: 993,
+  qmtp: 209,
+  qmqp: 628,
 } as const satisfies Record<keyof typeof sections.listen.settings, number>;
 
 /** The base + the highest standard port is still a port. */
@@ -150,7 +152,9 @@ const hasIpv6 = (): boolean =>
 
 const onlyIpv4 = (): Choices =>
   Object.fromEntries(
-    Object.entries(standardPorts).map(([name, port]) => [`listen.${name}`, [`0.0.0.0:${port}`]]),
+    Object.entries(standardPorts)
+      .filter(([name]) => sections.listen.settings[name as keyof typeof standardPorts].standard.length > 0)
+      .map(([name, port]) => [`listen.${name}`, [`0.0.0.0:${port}`]]),
   );
 
 function makeCertificate(hostname: string, domains: readonly string[]): void {

@@ -6,12 +6,14 @@ import {
   queueRetry,
   queueShow,
   queueStats,
+  type Selection,
   type ShownMessage,
   type Stats,
 } from "#talk/queuecontrol.ts";
 import { classify, failures } from "#wire/smtp/failure.ts";
 import { type Call, complain, print, printJson, type Run } from "../call.ts";
 import { enter } from "../directory.ts";
+import { droppedMessages } from "../dropped.ts";
 import { type ExitCode, Refusal } from "../exit.ts";
 import { type Listing, listingOf, standing } from "../listing.ts";
 import { idsOf, selectionOf } from "../selection.ts";
@@ -29,23 +31,34 @@ export const list: Run = async (call) => {
   enter(directory);
   const offline = await offlineQueue(where);
   if (offline) return listOffline(offline, out, call);
+  // a file that has just been taken may be there still
+  const taken = new Set<string>();
   return withRole<ExitCode>(directory, "queue", async (ask) => {
     let after = "";
     for (;;) {
       const { messages } = await ask(queueList, { after, most: PAGE, where });
-      for (const message of messages) out.message(message);
+      for (const message of messages) {
+        if (message.id.startsWith("drop-")) taken.add(message.id);
+        out.message(message);
+      }
       const last = messages.at(-1);
       if (last === undefined || last.id === after) break;
       after = last.id;
     }
+    await listDropped(where, out, taken);
     out.end();
     return 0;
   });
 };
 
-function listOffline({ messages, damaged }: Offline, out: Listing, { directory, json }: Call): ExitCode {
-  if (!json) print(`No server runs in "${directory}"; this is what its queue holds:`);
+async function listDropped(where: Selection, out: Listing, taken: ReadonlySet<string>): Promise<void> {
+  for await (const message of droppedMessages(where)) if (!taken.has(message.id)) out.message(message);
+}
+
+async function listOffline({ messages, damaged }: Offline, out: Listing, call: Call): Promise<ExitCode> {
+  if (!call.json) print(`No server runs in "${call.directory}"; this is what its queue holds:`);
   for (const message of messages) out.message(message);
+  await listDropped(selectionOf(call), out, new Set(messages.map(({ id }) => id)));
   out.end();
   const parts = damaged === 1 ? "1 part of the spool" : `${damaged} parts of the spool`;
   if (damaged > 0) complain(`Cannot read ${parts}; the next start puts a copy into spool/damaged`);

@@ -5,7 +5,6 @@ import { type Call, complain, print } from "../call.ts";
 import { Refusal } from "../exit.ts";
 import { namedRecipients, prepared, readMessage, send } from "../sendmail/deliver.ts";
 import { findHost, hostDirectory } from "../sendmail/host.ts";
-import { names } from "../sendmail/names.ts";
 import { type Options, parseOptions } from "../sendmail/options.ts";
 import { SmtpSession } from "../sendmail/session.ts";
 import { Ending, type Sysexit, sysexits } from "../sendmail/sysexits.ts";
@@ -13,7 +12,7 @@ import { Ending, type Sysexit, sysexits } from "../sendmail/sysexits.ts";
 /** Runs with the words behind the name; never throws. */
 export async function sendmail(name: string, words: readonly string[]): Promise<Sysexit> {
   try {
-    return await run(parseOptions([...(names[name] ?? []), ...words]));
+    return await run(parseOptions(words));
   } catch (thrown) {
     complain(`${name}: ${messageOf(thrown)}`);
     if (thrown instanceof Ending) return thrown.code;

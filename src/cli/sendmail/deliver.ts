@@ -74,15 +74,21 @@ export function prepared(input: Buffer, host: Host, { name, sender }: Wishes): O
   throw new Ending("unavailable", `${outgoing.error}; it was not sent`);
 }
 
-/** Leaves a message for these; nobody gets it twice. Ending when it cannot be taken. */
-export async function send(
+/** Leaves a message for these in the name of the sender that was given. Ending when it cannot be taken. */
+export const send = (
   host: Host,
-  { message, eightBit }: Outgoing,
+  outgoing: Pick<Outgoing, "message" | "eightBit">,
   wishes: Wishes & { readonly recipients: readonly string[] },
+): Promise<void> => sendAs(host, outgoing, { ...wishes, sender: senderOf(wishes.sender, host) });
+
+/** Leaves a message for these; nobody gets it twice. The sender is an address, or whatever a queue takes for one. Ending when it cannot be taken. */
+export async function sendAs(
+  host: Host,
+  { message, eightBit }: Pick<Outgoing, "message" | "eightBit">,
+  envelope: Wishes & { readonly sender: string; readonly recipients: readonly string[] },
 ): Promise<void> {
-  const { notify, ret, envid } = wishes;
-  const recipients = [...new Set(wishes.recipients)];
-  const sender = senderOf(wishes.sender, host);
+  const { sender, notify, ret, envid } = envelope;
+  const recipients = [...new Set(envelope.recipients)];
   if (recipients.length === 0) throw new Ending("usage", "No recipients: name some, or use -t");
   if (recipients.length > limits.drop.recipients)
     throw new Ending("unavailable", `Too many recipients: at most ${limits.drop.recipients} for a message`);

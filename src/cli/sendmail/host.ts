@@ -3,10 +3,11 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
 import type { DropHead, DropSettings } from "#store/drop/file.ts";
 import { drop } from "#store/drop/places.ts";
-import { readSettings, writeDrop } from "#store/drop/write.ts";
+import { isCrowded, readSettings, writeDrop } from "#store/drop/write.ts";
 import { Ending } from "./sysexits.ts";
 
 const SYSTEM = "/var/lib/kenro";
@@ -51,8 +52,14 @@ export async function leave({ directory, maxSize }: Host, head: DropHead, messag
   if (message.length > maxSize)
     throw new Ending("unavailable", `The message is too large: this server takes at most ${maxSize} bytes`);
   try {
+    if (await isCrowded(directory, process.getuid?.() ?? 0))
+      throw new Ending(
+        "temporary",
+        `${limits.drop.perUser} of your messages wait in "${directory}": this one was not taken; start the server`,
+      );
     await writeDrop(directory, head, message);
   } catch (thrown) {
+    if (thrown instanceof Ending) throw thrown;
     const full = codeOf(thrown) === "ENOSPC" || codeOf(thrown) === "EDQUOT";
     throw new Ending(
       "temporary",

@@ -8,7 +8,7 @@ import { limits } from "#base/limits.ts";
 import { Logger } from "#log/logger.ts";
 import { parseAccount } from "#store/accounts/address.ts";
 import { hashPassword } from "#store/accounts/credentials.ts";
-import { type Account, Directory } from "#store/accounts/directory.ts";
+import { Directory } from "#store/accounts/directory.ts";
 import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
@@ -50,7 +50,7 @@ async function world(context: TestContext, clock: Clock = systemClock): Promise<
   const systemUser = async (local: string): Promise<Existence> => ({
     kind: local === "joe" || local === "joe-shop-Info" ? "deliverable" : "unknown",
   });
-  const auth = new Auth({ clock, log, directory, system, systemUser, readers: 3, remember });
+  const auth = new Auth({ clock, log, directory, system, systemUser, readers: 3, remember, folders: true });
   const made = await Promise.all(
     Object.entries(auth.verbs).map(async ([peer, verbs]) => {
       const at = path.join(place, `${peer}.sock`);
@@ -156,12 +156,7 @@ test("a wrong password, an unknown user and a deleted account are denied alike",
   assert.deepEqual(await ask.gate.ask(login, asAnn), denied);
 });
 
-const account = (password: string): Account => ({
-  address: "ann@example.test",
-  maildir: "",
-  password,
-  created: 0,
-});
+const account = (password: string) => ({ address: "ann@example.test", password });
 
 test("a right password is derived once and remembered for a while; a changed one is forgotten", async () => {
   const clock = new FakeClock();
@@ -260,6 +255,7 @@ test("addresses of users of the machine: accounts first, then as lspawn says, by
     ['"joe"@SYSTEM.test', "deliverable", { kind: "system", local: "joe", host: "system.test" }],
     ["Joe-Foo@system.test", "unknown", { kind: "system", local: "Joe-Foo", host: "system.test" }],
     ["Info@shop.test", "deliverable", { kind: "system", local: "joe-shop-Info", host: "shop.test" }],
+    ["PostMaster@system.test", "deliverable", "mailbox"],
     ["joe@elsewhere.test", "elsewhere", { kind: "unknown" }],
   ] as const) {
     assert.equal((await ask.smtpd.ask(recipient, { address })).kind, kind, address);

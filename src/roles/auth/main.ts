@@ -4,14 +4,17 @@ import { crc32 } from "node:zlib";
 import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import type { Logger } from "#log/logger.ts";
+import { foldLocal, unquoteLocal } from "#store/accounts/address.ts";
 import { Directory } from "#store/accounts/directory.ts";
 import { SystemDomains } from "#store/accounts/systemdomains.ts";
 import { answerVerbs, type Handled, on } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { type Login, type LoginAnswer, login, redeem } from "#talk/login.ts";
-import { type Destination, isLocal, type RecipientAnswer, recipient, whereTo } from "#talk/lookup.ts";
+import { type Destination, isLocal, type RecipientAnswer, recipient, usage, whereTo } from "#talk/lookup.ts";
 import { type Existence, systemUser } from "#talk/lspawn.ts";
+import { splitAddress } from "#wire/envelope.ts";
 import type { Start } from "../boot.ts";
+import { Lookups } from "./lookups.ts";
 import { Tickets } from "./tickets.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -27,15 +30,23 @@ export interface AuthOptions {
   readonly readers: number;
   /** ms a right password need not be verified again. */
   readonly remember: number;
+  /** Mail for an extension goes into the folder of its name. */
+  readonly folders: boolean;
 }
 
 /** What a peer may log in for; a thief of smtpd gets no tickets for mailboxes. */
 const protocolsOf = { smtpd: ["smtp"], gate: ["pop3", "imap"] } as const;
 
+/** RFC 5321 §4.5.1: mail for postmaster is always taken; where no user has it, whoever has the postmaster's of the server. */
+const POSTMASTER = "postmaster";
+const isPostmaster = (address: string, found: Existence = { kind: "unknown" }): boolean =>
+  found.kind === "unknown" && foldLocal(unquoteLocal(splitAddress(address).local)) === POSTMASTER;
+
 export class Auth {
   readonly #options: AuthOptions;
   readonly #tickets: Tickets;
   readonly #verifier: Verifier;
+  readonly #lookups: Lookups;
   #readers: number;
   #system: SystemDomains;
 
@@ -43,6 +54,7 @@ export class Auth {
     this.#options = options;
     this.#tickets = new Tickets(options.clock);
     this.#verifier = new Verifier(options);
+    this.#lookups = new Lookups(options);
     this.#readers = options.readers;
     this.#system = options.system;
   }
@@ -59,9 +71,14 @@ export class Auth {
     this.#verifier.remember = ms;
   }
 
+  set folders(yes: boolean) {
+    this.#lookups.folders = yes;
+  }
+
   /** The verbs of each peer: the table of who may ask what. */
   get verbs(): Readonly<Record<"smtpd" | "queue" | "local" | "gate" | "reader", readonly Handled[]>> {
     const { directory } = this.#options;
+    const lookups = this.#lookups;
     const isOurs = (domain: string) => directory.isLocal(domain) || this.#system.has(domain);
     return {
       smtpd: [
@@ -77,12 +94,10 @@ export class Auth {
         }),
       ],
       local: [
-        on(whereTo, ({ address }): Destination => {
-          const found = directory.find(address);
-          if (found.kind === "account")
-            return { kind: "mailbox", account: found.account.address, maildir: found.account.maildir };
-          const user = this.#system.addressOf(address);
-          return user ? { kind: "system", ...user } : { kind: "unknown" };
+        on(whereTo, ({ address }) => this.#whereTo(address)),
+        on(usage, (use) => {
+          lookups.used(use);
+          return {};
         }),
       ],
       queue: [
@@ -92,13 +107,26 @@ export class Auth {
     };
   }
 
-  /** Accounts come first, then users of the machine. */
+  /** What the directory knows comes first, then users of the machine. */
   #recipient(address: string): RecipientAnswer | Promise<RecipientAnswer> {
-    const { directory, systemUser: ask } = this.#options;
-    const { kind } = directory.find(address);
-    if (kind === "account") return { kind: "deliverable" };
+    const answer = this.#lookups.recipient(address);
+    if (answer.kind !== "unknown" && answer.kind !== "elsewhere") return answer;
     const user = this.#system.addressOf(address);
-    return user ? ask(user.local) : { kind };
+    if (!user) return answer;
+    return this.#options
+      .systemUser(user.local)
+      .then((found) => (isPostmaster(address, found) ? this.#lookups.recipient(POSTMASTER) : found));
+  }
+
+  #whereTo(address: string): Destination | Promise<Destination> {
+    const answer = this.#lookups.whereTo(address);
+    const user = answer.kind === "unknown" ? this.#system.addressOf(address) : undefined;
+    if (!user) return answer;
+    const destination = { kind: "system", ...user } as const;
+    if (!isPostmaster(address)) return destination;
+    return this.#options
+      .systemUser(user.local)
+      .then((found) => (isPostmaster(address, found) ? this.#lookups.whereTo(POSTMASTER) : destination));
   }
 
   async #login(peer: keyof typeof protocolsOf, question: Login): Promise<LoginAnswer> {
@@ -107,30 +135,34 @@ export class Auth {
       throw new Trouble("log in", `${peer} has no business with ${protocol}`);
     const account = this.#options.directory.login(user);
     const right = await this.#verifier.right(account, password);
-    this.#options.log.event("auth_login", { protocol, user, ip, result: right ? "welcome" : "denied" });
-    if (!right || !account) return { kind: "denied" };
+    // whoever does not know the password does not learn that the account is suspended
+    const suspended = right && account?.suspended;
+    const result = suspended ? "suspended" : right ? "welcome" : "denied";
+    this.#options.log.event("auth_login", { protocol, user, ip, result });
+    if (!right || !account || suspended) return { kind: "denied" };
     const mailbox = protocol !== "smtp";
-    const holder = { account: account.address, maildir: account.maildir };
+    // an extension with a mailbox of its own is another one for its readers
+    const own = account.separate ? account.name : account.address;
+    const holder = { account: own, maildir: account.maildir };
     return {
       kind: "welcome",
-      account: account.address,
-      addresses: [account.address],
+      account: own,
+      addresses: this.#options.directory.sendersOf(account.address),
       ticket: mailbox ? this.#tickets.issue(holder) : "",
-      reader: mailbox ? crc32(account.address) % this.#readers : 0,
+      reader: mailbox ? crc32(own) % this.#readers : 0,
     };
   }
 }
 
 export const start: Start<"auth"> = async ({ slice, clock, log, answers, socketOf }) => {
   const directory = new Directory();
+  directory.marks = slice.marks;
   const lspawn = new Caller({ path: socketOf("lspawn"), clock });
-  const { readers, remember } = slice;
   const auth = new Auth({
+    ...slice,
     clock,
     log,
     directory,
-    readers,
-    remember,
     system: new SystemDomains(slice.systemDomains),
     systemUser: (local) => lspawn.ask(systemUser, { local }),
   });
@@ -143,6 +175,8 @@ export const start: Start<"auth"> = async ({ slice, clock, log, answers, socketO
     reload: (next) => {
       auth.readers = next.readers;
       auth.remember = next.remember;
+      auth.folders = next.folders;
+      directory.marks = next.marks;
       auth.system = new SystemDomains(next.systemDomains);
       log.event("reloaded");
     },

@@ -38,7 +38,10 @@ export class Verifier {
   }
 
   /** Is this the password of the account? As long for no account as for a wrong password. Trouble when too many wait already. */
-  async right(account: Account | undefined, password: string): Promise<boolean> {
+  async right(
+    account: Pick<Account, "address" | "password"> | undefined,
+    password: string,
+  ): Promise<boolean> {
     const stored = account?.password ?? this.#dummy;
     const digest = this.#digest(account?.address ?? "", password, stored);
     const until = this.#known.get(digest);

@@ -13,6 +13,7 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
   const disk = new BrokenDisk();
   const body = Buffer.from(text);
   const local = new Local({
+    runProgram: async () => ({ end: "done", report: "" }),
     toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk,
     clock: systemClock,
@@ -28,6 +29,8 @@ function localWith(whereTo: (address: string) => Destination, text = "Subject: x
     }),
     whereTo: async (address) => whereTo(address),
     rejects: { keep: async () => "in Rejects", came: async () => {} },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
+    fullWait: () => 0,
   });
   return { disk, local };
 }

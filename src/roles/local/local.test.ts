@@ -21,6 +21,7 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
   const asked: string[] = [];
   let closed = 0;
   const local = new Local({
+    runProgram: async () => ({ end: "done", report: "" }),
     toSystemUser: async () => ({ kind: "delivered", by: "did 1+0+0" }),
     disk: quickDisk,
     clock,
@@ -41,6 +42,8 @@ function setUp(context: TestContext, over: Partial<LocalOptions> = {}) {
         : { kind: "mailbox", account: address, maildir: `${root}/${address}/Maildir` };
     },
     rejects: { keep: async () => "in Rejects", came: async () => {} },
+    quotas: { deliver: (_bounds, work) => work(async () => true) },
+    fullWait: () => 0,
     ...over,
   });
   const inbox = (address: string) => {

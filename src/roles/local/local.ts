@@ -3,16 +3,22 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { codeOf, messageOf } from "#base/problem.ts";
+import { Turnstile } from "#base/turnstile.ts";
 import type { Logger } from "#log/logger.ts";
-import { fileHost, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
+import { type Dropped, fileHost, type Letter, type LetterBody, Mailbox } from "#store/maildir/deliver.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Delivered, Delivery } from "#talk/deliver.ts";
-import type { Destination } from "#talk/lookup.ts";
+import type { Destination, Instructed } from "#talk/lookup.ts";
 import type { SystemDelivery } from "#talk/lspawn.ts";
 import { Remembered } from "#talk/remembered.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import { harmlessAddress } from "#wire/smtp/request.ts";
+import { folderFor } from "./folder.ts";
+
+import { followInstructions, type Hands } from "./instructed.ts";
+import type { Bound, QuotaKeeper } from "./quota.ts";
+
 import type { RejectsKeeper } from "./rejects.ts";
 import { deliveredTo, isLooping, tracesOf } from "./trace.ts";
 
@@ -35,17 +41,26 @@ export interface LocalOptions {
   readonly openBody: (place: Delivery["place"]) => Promise<SpoolBody>;
   /** For messages that were refused. */
   readonly rejects: Pick<RejectsKeeper, "keep" | "came">;
+  readonly quotas: Pick<QuotaKeeper, "deliver">;
+  /** How long mail waits for room in a mailbox, ms. */
+  readonly fullWait: () => number;
   /** Trouble when auth is away. */
   readonly whereTo: (address: string) => Promise<Destination>;
   /** A message for a user of the machine (docs/dotqmail.md). Trouble when lspawn is away. */
   readonly toSystemUser: (delivery: SystemDelivery) => Promise<Outcome>;
+  /** A program of an account. */
+  readonly runProgram: Hands["runProgram"];
 }
 
 type Recipient = Delivery["recipients"][number];
 
+/** Where a mailbox is, and what else is to be done with its mail. */
+type Home = Omit<Extract<Destination, { kind: "mailbox" }>, "kind">;
+
 export class Local {
   readonly #options: LocalOptions;
   readonly #mailboxes = new Map<string, Mailbox>();
+  readonly #turnstile = new Turnstile(RECIPIENTS_AT_A_TIME);
   readonly #where: Remembered<Destination>;
   #host: string;
 
@@ -57,7 +72,8 @@ export class Local {
       life: WHERE_LIFE,
       entries: WHERE_ENTRIES,
       ask: options.whereTo,
-      fleeting: ({ kind }) => kind === "unknown" || kind === "forward",
+      // and what may be long is not kept ten thousand times
+      fleeting: ({ kind }) => kind !== "mailbox",
     });
   }
 
@@ -85,18 +101,13 @@ export class Local {
     }
   }
 
-  /** Some at a time: a message for thousands shall not open thousands of files at once. */
   async #each(parcel: Parcel): Promise<Delivered["outcomes"]> {
-    const { recipients } = parcel.delivery;
-    const outcomes: Delivered["outcomes"][number][] = [];
-    let next = 0;
-    const work = async () => {
-      for (let one = recipients[next++]; one; one = recipients[next++]) {
-        outcomes.push({ index: one.index, outcome: await this.#one(parcel, one) });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(RECIPIENTS_AT_A_TIME, recipients.length) }, work));
-    return outcomes;
+    return Promise.all(
+      parcel.delivery.recipients.map(async (recipient) => ({
+        index: recipient.index,
+        outcome: await this.#one(parcel, recipient),
+      })),
+    );
   }
 
   async #one(parcel: Parcel, recipient: Recipient): Promise<Outcome> {
@@ -113,7 +124,8 @@ export class Local {
     // final is only what auth says
     if (answer.kind === "unknown") return failed("5.1.1", `There is no user <${address}> here`);
     // only who has a mailbox has Rejects
-    if (rejected && answer.kind !== "mailbox") return { kind: "delivered", by: "not kept" };
+    if (rejected && answer.kind !== "mailbox" && answer.kind !== "instructions")
+      return { kind: "delivered", by: "not kept" };
     if (answer.kind === "system") return this.#toSystemUser(parcel.delivery, recipient, answer);
     if (!rejected && isLooping(parcel.traces, address))
       return failed("5.4.6", "This message is looping: it already has my Delivered-To line.");
@@ -122,8 +134,72 @@ export class Local {
       const owner = sender === "" ? undefined : answer.owner;
       return forwarded(`on its way to ${counted(answer.to.length)}`, address, { to: answer.to, owner });
     }
+    if (answer.kind === "denied") {
+      const { code, text } = answer.why;
+      return code.startsWith("5.") ? failed(code, text) : deferred(code, text);
+    }
+    // without a word it is the mailbox; programs may take long, so only what they leave passes the turnstile
+    if (answer.kind === "instructions" && answer.text !== "" && !rejected)
+      return this.#follow(parcel, recipient, answer);
+    const home = answer;
+    return this.#turnstile.pass(() => this.#drop(parcel, recipient, home));
+  }
+
+  async #follow(parcel: Parcel, { index, address }: Recipient, answer: Instructed): Promise<Outcome> {
+    const { log, clock, runProgram, rejects } = this.#options;
+    const { delivery, body } = parcel;
+    const { id, arrived, sender } = delivery;
+    let full = false;
+    const keep = async (folder: string | undefined, copy: number) => {
+      try {
+        const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}${copy === 0 ? "" : `_${copy}`}.${this.#host}`;
+        const home = folder === undefined ? answer : { ...answer, folder };
+        const letter = { base, head: headOf(sender, address), body };
+        const dropped = await this.#turnstile.pass(() => this.#put(parcel, home, letter));
+        full = dropped.full;
+        if (full) return "The mailbox is full (#4.2.2)";
+        log.event("local_delivered", {
+          id,
+          to: address,
+          file: dropped.file,
+          again: dropped.again || undefined,
+        });
+        await rejects.came(answer.maildir, { id, address }, body);
+        return undefined;
+      } catch (thrown) {
+        log.event("trouble", { id, to: address, text: messageOf(thrown) });
+        return "Temporary error on maildir delivery. (#4.3.0)";
+      }
+    };
+    const outcome = await followInstructions(
+      { delivery, index, address, answer },
+      { clock, log, keep, runProgram },
+    );
+    return full ? this.#full(arrived) : outcome;
+  }
+
+  async #drop(parcel: Parcel, { index, address }: Recipient, home: Home): Promise<Outcome> {
+    const { log, rejects } = this.#options;
+    const { delivery, body } = parcel;
+    const { id, sender, arrived, rejected } = delivery;
+    const head = headOf(sender, address);
     try {
-      return await this.#drop(parcel, recipient, answer);
+      if (rejected)
+        return {
+          kind: "delivered",
+          by: await rejects.keep(home.maildir, { id, address, arrived, head, body }),
+        };
+      const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
+      const dropped = await this.#put(parcel, home, { base, head, body });
+      if (dropped.full) return this.#full(arrived);
+      log.event("local_delivered", {
+        id,
+        to: address,
+        file: dropped.file,
+        again: dropped.again || undefined,
+      });
+      await rejects.came(home.maildir, { id, address }, body);
+      return behind(dropped.again, address, home.copies);
     } catch (thrown) {
       log.event("trouble", { id, to: address, text: messageOf(thrown) });
       return noRoom.has(codeOf(thrown) ?? "")
@@ -146,29 +222,21 @@ export class Local {
     }
   }
 
-  async #drop(
-    { delivery, body }: Parcel,
-    { index, address }: Recipient,
-    { maildir, copies = [] }: Extract<Destination, { kind: "mailbox" }>,
-  ): Promise<Outcome> {
-    const { log, clock, rejects } = this.#options;
-    const { id, sender, arrived, rejected, again } = delivery;
-    const head = headOf(sender, address);
-    if (rejected)
-      return { kind: "delivered", by: await rejects.keep(maildir, { id, address, arrived, head, body }) };
-    const base = `${Math.floor(arrived / 1000)}.${fileHost(id)}.${index}.${this.#host}`;
-    const dropped = await this.#mailbox(maildir).deliver({ base, head, body }, again, clock.now());
-    log.event("local_delivered", {
-      id,
-      to: address,
-      file: dropped.file,
-      again: dropped.again || undefined,
-    });
-    await rejects.came(maildir, { id, address }, body);
-    const by = dropped.again ? "in the mailbox (already there)" : "in the mailbox";
-    if (copies.length === 0) return { kind: "delivered", by };
-    // asked again after a crash it finds what it did, so one copy stays here and one goes on
-    return forwarded(`${by}, and on its way to ${counted(copies.length)}`, address, { to: copies });
+  async #put({ delivery }: Parcel, home: Home, letter: Letter): Promise<Dropped> {
+    const { disk, clock, quotas } = this.#options;
+    const mailbox = this.#mailbox(await folderFor(disk, home.maildir, home.folder));
+    const bounds = boundsOf(home);
+    if (bounds.length === 0) return mailbox.deliver(letter, delivery.again, clock.now());
+    return quotas.deliver(bounds, (mayAdd) =>
+      mailbox.deliver({ ...letter, mayAdd }, delivery.again, clock.now()),
+    );
+  }
+
+  /** It was taken when there was room, or when nobody knew: it may wait a while for people to make some. */
+  #full(arrived: number): Outcome {
+    const text = "The mailbox is full";
+    const { fullWait, clock } = this.#options;
+    return clock.now() - arrived >= fullWait() ? failed("5.2.2", text) : deferred("4.2.2", text);
   }
 
   /** The mailboxes used last stay at hand; the order of a Map is the order of use. */
@@ -189,7 +257,8 @@ export class Local {
   }
 }
 
-const RECIPIENTS_AT_A_TIME = 50;
+/** Of all messages together: each has some files open. */
+const RECIPIENTS_AT_A_TIME = 150;
 
 /** One message under way to its recipients. */
 interface Parcel {
@@ -204,6 +273,19 @@ const noRoom: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 /** RFC 5321 §4.4: the final delivery records the reverse path. Delivered-To as qmail and Postfix write it. */
 function headOf(sender: string, recipient: string): Buffer {
   return Buffer.from(`Return-Path: <${harmlessAddress(sender)}>\n${deliveredTo(recipient)}\n`);
+}
+
+/** The quotas that hold for a mailbox: its own, and what it shares with others. */
+const boundsOf = ({ maildir, quota, shared }: Home): readonly Bound[] => [
+  ...(quota ? [{ at: maildir, quota, many: false }] : []),
+  ...(shared ? [{ at: shared.directory, quota: shared, many: true }] : []),
+];
+
+/** What came into a mailbox; asked again after a crash it finds what it did, so one copy stays here and one goes on. */
+function behind(again: boolean, recipient: string, copies: readonly string[] = []): Outcome {
+  const by = again ? "in the mailbox (already there)" : "in the mailbox";
+  if (copies.length === 0) return { kind: "delivered", by };
+  return forwarded(`${by}, and on its way to ${counted(copies.length)}`, recipient, { to: copies });
 }
 
 const counted = (addresses: number): string =>

@@ -9,11 +9,12 @@ import { SyncFs } from "#sys/syncfs.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
 import { FateTeller } from "#talk/fates.ts";
-import { whereTo } from "#talk/lookup.ts";
-import { deliverToUser } from "#talk/lspawn.ts";
+import { usage, whereTo } from "#talk/lookup.ts";
+import { deliverToUser, runProgram } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { fatesOf } from "./fates.ts";
 import { Local } from "./local.ts";
+import { QuotaKeeper } from "./quota.ts";
 import { RejectsKeeper } from "./rejects.ts";
 
 /** Where the mailboxes are. */
@@ -34,8 +35,18 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
   const syncfs = new SyncFs(clock, MAIL);
   const trouble = (thrown: unknown) =>
     log.event("trouble", { text: `Each file is synced for itself: ${messageOf(thrown)}` });
+  let { fullWait } = slice;
+  const quotas = new QuotaKeeper({
+    disk: quickDisk,
+    clock,
+    log,
+    // what auth does not hear of it learns with the next message
+    tell: (use) => void auth.ask(usage, use).catch(() => {}),
+  });
   const local = new Local({
     rejects,
+    quotas,
+    fullWait: () => fullWait,
     disk: gatheredSyncs(quickDisk, { clock, at: MAIL, whole: syncfs, trouble }),
     clock,
     log,
@@ -43,6 +54,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     openBody: (place) => openBody(quickDisk, "spool", place),
     whereTo: (address) => auth.ask(whereTo, { address }),
     toSystemUser: (delivery) => lspawn.ask(deliverToUser, delivery, limits.lspawn.attempt),
+    runProgram: (question) => lspawn.ask(runProgram, question, limits.lspawn.attempt),
   });
   const fates = new FateTeller({
     path: socketOf("ledger"),
@@ -63,6 +75,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
     reload: (next) => {
       local.hostname = next.hostname;
       bounds = next.rejects;
+      fullWait = next.fullWait;
       log.event("reloaded");
     },
     stop: async () => {
@@ -72,6 +85,7 @@ export const start: Start<"local"> = async ({ slice, clock, log, answers, socket
       auth.close();
       lspawn.close();
       rejects.close();
+      quotas.close();
       await fates.close();
     },
   };

@@ -8,11 +8,10 @@ import type { LetterBody } from "#store/maildir/deliver.ts";
 import type { Recent } from "#store/maildir/recent.ts";
 import { mayBecomeOthers } from "#sys/userchild.ts";
 import type { Existence, SystemDelivery } from "#talk/lspawn.ts";
-import type { WorkerLetter, WorkerResult } from "#talk/worker.ts";
+import type { WorkerLetter } from "#talk/worker.ts";
 import type { SystemUser } from "#wire/dotqmail/assign.ts";
-import { deliveredTo, newSender } from "#wire/dotqmail/environment.ts";
-import { completeForwards } from "#wire/dotqmail/forwards.ts";
-import { deferredWith, failedWith, reportText } from "#wire/dotqmail/report.ts";
+import { outcomeOf } from "#wire/dotqmail/outcome.ts";
+import { deferredWith, failedWith } from "#wire/dotqmail/report.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { asLines } from "#wire/message/binary.ts";
 import type { Looks } from "./looks.ts";
@@ -25,7 +24,7 @@ export interface OpenBody extends LetterBody {
 export interface LspawnOptions {
   readonly log: Logger;
   readonly slice: () => SliceOf<"lspawn">;
-  readonly users: () => Users;
+  readonly users: () => Pick<Users, "find">;
   readonly looks: Pick<Looks, "hasFile">;
   readonly workers: Pick<Workers, "deliver">;
   /** Keys of lines that are done. */
@@ -96,7 +95,8 @@ export class Lspawn {
           await sync();
         },
       });
-      return this.#outcome(delivery, result);
+      // what the worker says is about this message only; whose letter goes on, we say
+      return outcomeOf(result, { ...delivery, domain: this.#options.slice().domain });
     } finally {
       await source.close().catch(() => {
         // it was only read from
@@ -129,24 +129,7 @@ export class Lspawn {
       searchPath,
     };
   }
-
-  /** P7: what the worker says is about this message only; whose letter goes on, we say. */
-  #outcome({ local, host, sender }: SystemDelivery, result: WorkerResult): Outcome {
-    if (result.kind === "failed") return failedWith(result.report);
-    if (result.kind === "deferred") return deferredWith(result.report);
-    const by = reportText(result.report).trimEnd();
-    if (result.forwards.length === 0) return { kind: "delivered", by: by.slice(0, BY) };
-    const to = completeForwards(result.forwards, this.#options.slice().domain);
-    if (!to.ok) return deferredWith(to.error);
-    const from = newSender(sender, { local, host }, result.owner);
-    const prefix = deliveredTo(local, host).replace(/\n$/, "\r\n");
-    const letter = { recipients: to.value, prefix, ...(from === sender ? {} : { sender: from }) };
-    return { kind: "forwarded", by: by.slice(0, BY), letter };
-  }
 }
 
 /** Of a report in the log: the end of a long one stands in the queue. */
 const LOGGED = 300;
-
-/** The longest that an outcome takes. */
-const BY = 2000;

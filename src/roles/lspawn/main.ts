@@ -5,14 +5,16 @@ import { limits } from "#base/limits.ts";
 import { writePrograms } from "#store/dotqmail/programs.ts";
 import { Users } from "#store/dotqmail/users.ts";
 import { Recent } from "#store/maildir/recent.ts";
+import type { Place } from "#store/spool/place.ts";
 import { openBody } from "#store/spool/source.ts";
 import { quickDisk } from "#sys/quickdisk.ts";
 import { type Identity, SEARCH_PATH } from "#sys/userchild.ts";
 import { answerVerbs, on } from "#talk/answerer.ts";
-import { deliverToUser, systemUser } from "#talk/lspawn.ts";
+import { deliverToUser, runProgram, systemUser } from "#talk/lspawn.ts";
 import type { Start } from "../boot.ts";
 import { Looks } from "./looks.ts";
 import { Lspawn } from "./lspawn.ts";
+import { Programs } from "./programs.ts";
 import { WorkerProcess } from "./workerprocess.ts";
 import { Workers } from "./workers.ts";
 
@@ -46,28 +48,29 @@ export const start: Start<"lspawn"> = async ({ slice: first, clock, log, answers
       return new WorkerProcess(clock, identity, command);
     },
   });
-  const lspawn = new Lspawn({
+  const shared = {
     log,
     slice: () => slice,
-    users: () => users,
-    looks: new Looks(clock),
-    workers,
     record: new Recent(quickDisk, LINES, limits.lspawn.record),
-    openBody: (place) => openBody(quickDisk, "spool", place),
+    openBody: (place: Place) => openBody(quickDisk, "spool", place),
     searchPath: `${path.join(data, PROGRAMS)}:${SEARCH_PATH}`,
-  });
+  };
+  const lspawn = new Lspawn({ ...shared, users: () => users, looks: new Looks(clock), workers });
+  const programs = new Programs({ ...shared, clock });
   const trouble = (text: string) => log.event("peer_garbage", { text });
   const running = new Set<Promise<unknown>>();
+  const tracked = <T>(work: Promise<T>): Promise<T> => {
+    const ended = work.finally(() => running.delete(ended));
+    running.add(ended);
+    return ended;
+  };
   const answering = await Promise.all([
     answerVerbs(answers("auth"), [on(systemUser, ({ local }) => lspawn.exists(local))], { trouble }),
     answerVerbs(
       answers("local"),
       [
-        on(deliverToUser, (delivery) => {
-          const work = lspawn.deliver(delivery).finally(() => running.delete(work));
-          running.add(work);
-          return work;
-        }),
+        on(deliverToUser, (delivery) => tracked(lspawn.deliver(delivery))),
+        on(runProgram, (question) => tracked(programs.run(question))),
       ],
       { trouble },
     ),

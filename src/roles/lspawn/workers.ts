@@ -110,7 +110,7 @@ export class Workers {
 
   async #begin(identity: Identity): Promise<WorkerProcess> {
     const { clock, bounds, start } = this.#options;
-    const end = clock.monotonic() + limits.lspawn.start;
+    const end = clock.monotonic() + limits.lspawn.turn;
     while (this.#running >= bounds().workers) {
       const idle = [...this.#crews].find(([, { busy, pending, worker }]) => !busy && pending === 0 && worker);
       if (idle) await this.#dismiss(...idle);
@@ -122,6 +122,8 @@ export class Workers {
 
   /** Resolves when a worker has ended or become idle. */
   async #turn(ms: number): Promise<void> {
+    if (this.#queue.length >= limits.lspawn.users)
+      throw new Trouble("deliver", "Too many users wait for a worker already");
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#queue.push(resolve);
     let late = false;

@@ -4,9 +4,9 @@ import { limits } from "#base/limits.ts";
 import { messageOf } from "#base/problem.ts";
 import type { Journal } from "#store/spool/journal.ts";
 import { readRecord } from "#store/spool/source.ts";
-import type { Head, Kept, Progress } from "#store/spool/state.ts";
+import type { Kept, Progress } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
-import { type Entries, type Entry, progressOf, recipientOf } from "./entries.ts";
+import { type Entries, type Entry, headOf, storedProgress } from "./entries.ts";
 
 export interface CompactOptions {
   readonly disk: Disk;
@@ -22,16 +22,17 @@ const TOGETHER = 32;
 
 /** Copies whatever nobody reads now; what is left comes with the next segment. Never rejects. */
 export async function compact(segment: number, options: CompactOptions): Promise<void> {
-  const live = [...options.entries.all()].filter((entry) => entry.kept.segment === segment);
+  const live = options.entries.inSegment(segment);
   for (let at = 0; at < live.length; at += TOGETHER) {
-    await Promise.all(live.slice(at, at + TOGETHER).map((entry) => move(entry, segment, options)));
+    await Promise.all(live.slice(at, at + TOGETHER).map((id) => move(id, segment, options)));
   }
 }
 
-async function move(entry: Entry, segment: number, options: CompactOptions): Promise<void> {
+async function move(id: string, segment: number, options: CompactOptions): Promise<void> {
+  const { entries } = options;
+  const entry = entries.wake(id);
   // gone, or in use, since this began
-  if (entry.readers > 0 || entry.tasks.length === 0 || entry.kept.segment !== segment) return;
-  if (!options.entries.has(entry.id)) return;
+  if (!entry || entry.readers > 0 || entry.tasks.length === 0 || entry.kept.segment !== segment) return;
   entry.moving = true;
   try {
     await copy(entry, options);
@@ -39,6 +40,7 @@ async function move(entry: Entry, segment: number, options: CompactOptions): Pro
     options.trouble(`Cannot copy ${entry.id}: ${messageOf(thrown)}`);
   } finally {
     entry.moving = false;
+    entries.rest(entry);
   }
 }
 
@@ -64,26 +66,9 @@ async function copy(entry: Entry, { disk, spool, journal }: CompactOptions): Pro
   journal.release(old);
 }
 
-function headOf(entry: Entry): Head {
-  const { place } = entry.kept;
-  return {
-    id: entry.id,
-    arrived: entry.arrived,
-    envelope: { ...entry.envelope, recipients: entry.recipients.map(recipientOf) },
-    size: entry.size,
-    file: place.kind === "file",
-    ...(place.kind === "file" && place.front !== undefined ? { front: place.front } : {}),
-  };
-}
-
 /** What has been tried, in pieces that fit into a record. */
 function progress(entry: Entry): readonly (readonly Progress[])[] {
-  const due = new Map(entry.tasks.flatMap((task) => task.waiting.map((index) => [index, task.due] as const)));
-  const tried = entry.recipients.flatMap((recipient, index) =>
-    recipient.attempts > 0 || recipient.state !== "waiting"
-      ? [progressOf(entry, index, due.get(index) ?? 0)]
-      : [],
-  );
+  const tried = storedProgress(entry);
   const pieces: (readonly Progress[])[] = [];
   for (let at = 0; at < tried.length; at += limits.queue.deliveryRecipients) {
     pieces.push(tried.slice(at, at + limits.queue.deliveryRecipients));

@@ -42,46 +42,79 @@ export function controlVerbs(options: ControlOptions): readonly Handled[] {
   const { clock, entries, dispatch, orders } = options;
   const pages = new Pages(entries);
   return [
-    on(queueList, ({ after, most, where = {} }) => ({ messages: pages.page(after, most, where) })),
-    on(queueRetry, ({ id, where = id === "" ? {} : { ids: [id] } }) => {
+    on(queueList, async ({ after, most, where = {} }) => ({
+      messages: await pages.page(after, most, where),
+    })),
+    on(queueRetry, async ({ id, where = id === "" ? {} : { ids: [id] } }) => {
       const now = clock.now();
       // whose sender has set a later time (RFC 4865) goes before it only when it is named
       const named = where.ids !== undefined;
-      const chosen = selected(entries, where).filter((entry) => named || bornAt(entry) <= now);
-      const among = new Set(chosen);
-      return { count: dispatch.hurry(({ entry }) => among.has(entry)) };
+      const ids: string[] = [];
+      for await (const entry of selected(entries, where))
+        if (named || bornAt(entry) <= now) ids.push(entry.id);
+      let recipients = 0;
+      dispatch.forgive();
+      for (let at = 0; at < ids.length; at += TOGETHER) {
+        recipients += dispatch.hurry(ids.slice(at, at + TOGETHER));
+        await othersFirst();
+      }
+      return { count: recipients };
     }),
     on(queueShow, async ({ id, from, header }) => {
-      const entry = entries.find(id);
+      const entry = header ? entries.wake(id) : entries.find(id);
       return entry ? { message: await shown(entry, { from, header }, options) } : {};
     }),
     on(queueCount, ({ where }) => counted(selected(entries, where))),
-    on(queueOrder, ({ order, where }) => orders.run(order, selected(entries, where))),
-    on(queueStats, () => count(entries.all(), clock.now())),
+    on(queueOrder, async ({ order, where }) => {
+      const ids: string[] = [];
+      for await (const { id } of selected(entries, where)) ids.push(id);
+      return orders.run(order, ids);
+    }),
+    on(queueStats, () => count(unhurried(entries.all()), clock.now())),
   ];
 }
 
-function selected(entries: Entries, where: Selection): readonly Entry[] {
-  const some = where.ids?.flatMap((id) => entries.find(id) ?? []);
-  const among: Iterable<Entry> = some ? new Set(some) : entries.all();
-  return [...among].filter((entry) => entry.tasks.length > 0 && selects(where, entry));
+/** Messages looked at in one turn of the event loop. */
+const TOGETHER = 500;
+
+const othersFirst = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** All of them; mail that comes and goes meanwhile does not wait for us. */
+async function* unhurried(entries: Iterable<Entry>): AsyncGenerator<Entry> {
+  let looked = 0;
+  for (const entry of entries) {
+    if (++looked % TOGETHER === 0) await othersFirst();
+    yield entry;
+  }
 }
 
-function counted(chosen: readonly Entry[]): Count {
-  return {
-    messages: chosen.length,
-    recipients: chosen.reduce(
-      (sum, { tasks }) => sum + tasks.reduce((each, { waiting }) => each + waiting.length, 0),
-      0,
-    ),
-    running: chosen.filter(({ tasks }) => tasks.some(({ flying }) => flying)).length,
-  };
+function candidates(entries: Entries, where: Selection): Iterable<Entry> {
+  if (where.ids) return [...new Set(where.ids)].flatMap((id) => entries.find(id) ?? []);
+  const words = [where.sender ?? "", where.recipient ?? ""].filter((word) => word !== "");
+  return words.length === 0 ? entries.all() : entries.mentioning(words.map((word) => word.toLowerCase()));
+}
+
+async function* selected(entries: Entries, where: Selection): AsyncGenerator<Entry> {
+  for await (const entry of unhurried(candidates(entries, where)))
+    if (entry.tasks.length > 0 && selects(where, entry)) yield entry;
+}
+
+async function counted(chosen: AsyncIterable<Entry>): Promise<Count> {
+  let messages = 0;
+  let recipients = 0;
+  let running = 0;
+  for await (const { tasks } of chosen) {
+    messages++;
+    recipients += tasks.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    if (tasks.some(({ flying }) => flying)) running++;
+  }
+  return { messages, recipients, running };
 }
 
 async function shown(
   entry: Entry,
   { from, header }: { readonly from: number; readonly header: boolean },
-  { disk, spool }: ControlOptions,
+  { disk, spool, entries }: ControlOptions,
 ): Promise<ShownMessage> {
   const message = show(entry, from);
   if (!header) return message;
@@ -92,6 +125,7 @@ async function shown(
     return { ...message, header: headerSection(start, limits.smtp.headerBytes).toString("latin1") };
   } finally {
     entry.readers--;
+    entries.rest(entry);
   }
 }
 
@@ -108,11 +142,13 @@ class Pages {
     this.#entries = entries;
   }
 
-  page(after: string, most: number, where: Selection): QueuedMessage[] {
+  async page(after: string, most: number, where: Selection): Promise<QueuedMessage[]> {
     const messages: QueuedMessage[] = [];
-    const rest = this.#from(after);
+    const rest = this.#from(after, where);
     let size = 0;
+    let looked = 0;
     for (let next = rest.next(); !next.done; next = rest.next()) {
+      if (++looked % TOGETHER === 0) await othersFirst();
       if (!selects(where, next.value)) continue;
       const message = describe(next.value);
       messages.push(message);
@@ -131,12 +167,12 @@ class Pages {
   }
 
   /** Everything behind `after`; nothing when nobody knows any more where that was. */
-  #from(after: string): Iterator<Entry> {
+  #from(after: string, where: Selection): Iterator<Entry> {
     const known = this.#rest.get(after);
     this.#rest.delete(after);
     if (known) return known;
-    const all = this.#entries.all()[Symbol.iterator]();
-    if (after === "") return all;
+    if (after === "") return candidates(this.#entries, where)[Symbol.iterator]();
+    const all = this.#entries.all();
     for (let next = all.next(); !next.done && next.value.id !== after; next = all.next());
     return all;
   }

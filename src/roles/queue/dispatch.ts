@@ -8,13 +8,15 @@ import { type Delivered, deliver } from "#talk/deliver.ts";
 import type { Outcome } from "#wire/envelope.ts";
 import { senderFor } from "#wire/verp.ts";
 import { Alarm } from "./alarm.ts";
-import { type Entry, recipientOf, type Task } from "./entries.ts";
-import { type Lane, type LaneLimits, Lanes } from "./lanes.ts";
+import { type Entries, type Entry, recipientOf, type Task } from "./entries.ts";
+import type { Reached } from "./lane.ts";
+import { type Flight, type LaneLimits, Lanes } from "./lanes.ts";
 import type { Routes } from "./routes.ts";
 import { isOverdue, nextWith } from "./wishes.ts";
 
 export interface DispatchOptions {
   readonly clock: Clock;
+  readonly entries: Entries;
   readonly local: Caller;
   readonly remote: Caller;
   readonly routes: Routes;
@@ -25,6 +27,8 @@ export interface DispatchOptions {
   readonly settle: (task: Task, attempt: Attempt) => void;
   /** A message that was due is not tried, because its destination is left alone. */
   readonly waits: (entry: Entry) => void;
+  /** Whether an attempt that begins now would be the last one. */
+  readonly isOld: (entry: Entry) => boolean;
   readonly trouble: (message: string) => void;
 }
 
@@ -38,6 +42,9 @@ export interface Attempt {
 /** A message on whose account the link was lost this often counts as tried: it may be what kills the other role. */
 const LOSSES = 3;
 
+/** Messages called back in one turn of the event loop. */
+const TOGETHER = 500;
+
 /** How long a task waits whose message is being copied to another segment. */
 const MOVING = 50;
 
@@ -46,10 +53,8 @@ export const DOUBLE = "#@[]";
 
 export class Dispatch {
   readonly #options: DispatchOptions;
-  readonly #alarm: Alarm<Task>;
+  readonly #alarm: Alarm;
   readonly #lanes: Lanes;
-  /** Due tasks of messages that are held. */
-  readonly #parked = new Set<Task>();
   #flying = 0;
   #stopped = false;
   #landed: (() => void)[] = [];
@@ -57,41 +62,70 @@ export class Dispatch {
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { clock } = options;
-    this.#alarm = new Alarm(clock, (tasks) => {
-      for (const task of tasks) this.#route(task);
+    const { clock, entries } = options;
+    this.#alarm = new Alarm(clock, (slots) => {
+      for (const slot of slots) this.#ring(slot);
     });
+    entries.onGone = (slot) => this.#alarm.clear(slot);
     this.#lanes = new Lanes({ limits: options.limits, now: () => clock.now() });
   }
 
   /** Takes a task until it is due, and then until it has been tried. */
   submit(task: Task): void {
     if (this.#stopped) return;
-    if (task.due > this.#options.clock.now()) this.#alarm.add(task);
+    if (task.due > this.#options.clock.now()) this.#rest(task);
     else this.#route(task);
   }
 
-  /** Makes waiting tasks due now; how many recipients they have. Those of held messages stay. */
-  hurry(matches: (task: Task) => boolean): number {
-    const tasks = this.#alarm.take((task) => !task.entry.held && matches(task));
+  /** Takes packed messages until they are due; `begin` follows. */
+  expect(slot: number, due: number): void {
+    this.#alarm.set(slot, due);
+  }
+
+  begin(): void {
+    this.#alarm.look();
+  }
+
+  /** No destination is left alone any more. */
+  forgive(): void {
     this.#lanes.forgetBackoffs();
-    for (const task of tasks) {
-      task.due = this.#options.clock.now();
-      this.#route(task);
+  }
+
+  /** Makes what waits of these messages due now; how many recipients that are. Those of held messages stay. */
+  hurry(ids: readonly string[]): number {
+    const now = this.#options.clock.now();
+    let recipients = 0;
+    for (const id of ids) {
+      const entry = this.#options.entries.wake(id);
+      if (!entry) continue;
+      if (!entry.held) {
+        for (const task of entry.tasks) {
+          if (!task.resting) continue;
+          task.due = now;
+          recipients += task.waiting.length;
+        }
+      }
+      this.rest(entry);
     }
+    this.#alarm.look();
     this.#go();
-    return tasks.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return recipients;
   }
 
-  /** Goes on with messages that are not held any more. */
+  /** Tasks of a message that rest are heard of when they are due, and when it is not held; if there is nothing else, it is packed. */
+  rest(entry: Entry): void {
+    const { entries } = this.#options;
+    if (this.#stopped || !entries.isAwake(entry)) return;
+    let due = Number.POSITIVE_INFINITY;
+    if (!entry.held) for (const task of entry.tasks) if (task.resting) due = Math.min(due, task.due);
+    this.#alarm.set(entry.slot, due);
+    entries.rest(entry);
+  }
+
+  /** As `rest`, and goes on at once with what is due. */
   unpark(entry: Entry): void {
-    for (const task of entry.tasks) if (this.#parked.delete(task)) this.submit(task);
-  }
-
-  /** Forgets the tasks of these messages, but for those under way: somebody else settles them. */
-  withdraw(entries: ReadonlySet<Entry>): void {
-    this.#alarm.take((task) => entries.has(task.entry));
-    for (const task of this.#parked) if (entries.has(task.entry)) this.#parked.delete(task);
+    this.rest(entry);
+    this.#alarm.look();
   }
 
   /** Starts nothing more; resolves when nothing is under way, or when `patience` resolves. */
@@ -110,13 +144,28 @@ export class Dispatch {
   /** Again at that time, unless something is to be done before. */
   #at(task: Task, time: number): void {
     task.due = nextWith(task.entry, time, this.#options.clock.now());
-    if (!this.#stopped) this.#alarm.add(task);
+    this.#rest(task);
   }
 
-  /** Whether a due task does not go out: nothing of it is left to do, or its message is held and it is parked. */
+  #rest(task: Task): void {
+    task.resting = true;
+    this.rest(task.entry);
+  }
+
+  #ring(slot: number): void {
+    const entry = this.#options.entries.wake(slot);
+    if (!entry) return;
+    const now = this.#options.clock.now();
+    const due = entry.tasks.filter((task) => task.resting && task.due <= now);
+    for (const task of due) task.resting = false;
+    this.rest(entry);
+    for (const task of due) this.#route(task);
+  }
+
+  /** Whether a due task does not go out: nothing of it is left to do, or its message is held and it rests. */
   #stays(task: Task): boolean {
     if (isOver(task)) return true;
-    if (task.entry.held) this.#parked.add(task);
+    if (task.entry.held) this.#rest(task);
     return task.entry.held;
   }
 
@@ -140,9 +189,17 @@ export class Dispatch {
     // nothing is settled while its record is on its way to another place
     if (task.entry.moving) return this.#later(task, MOVING);
     if (isOverdue(task.entry, this.#options.clock.now())) return this.#return(task, local);
+    const most = this.#options.limits();
+    // an administrator wants none delivered there: as if it were held
+    if ((local ? most.local : most.remote) === 0) return this.#leave(task, limits.queue.closed);
     const until = this.#lanes.put(local ? "" : task.domain, task);
     if (until === undefined) return this.#soon();
-    this.#at(task, until);
+    if (this.#options.isOld(task.entry)) return this.#return(task, local, "4.4.1");
+    this.#leave(task, until - this.#options.clock.now());
+  }
+
+  #leave(task: Task, ms: number): void {
+    this.#later(task, ms);
     this.#options.waits(task.entry);
   }
 
@@ -160,21 +217,22 @@ export class Dispatch {
     while (!this.#stopped) {
       const next = this.#lanes.next();
       if (!next) return;
-      this.#start(next.lane, next.task);
+      this.#start(next);
     }
   }
 
-  #start(lane: Lane, task: Task): void {
+  #start(flight: Flight): void {
+    const { lane, task } = flight;
     const { entry } = task;
-    if (this.#stays(task)) return void this.#lanes.done(lane, "unknown");
+    if (this.#stays(task)) return void this.#lanes.done(flight, "unknown");
     if (entry.moving) {
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       return this.#later(task, MOVING);
     }
     const local = lane.domain === "";
     const started = this.#options.clock.now();
     if (isOverdue(entry, started)) {
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       return this.#return(task, local);
     }
     const { envelope } = entry;
@@ -202,47 +260,62 @@ export class Dispatch {
       .ask(deliver, question, limits.queue.attempt)
       .then((answer) => this.#options.pass(task, { started, local, outcomes: outcomesOf(answer) }))
       .then(
-        (attempt) => this.#land(lane, task, attempt),
-        (thrown: unknown) => this.#lose(lane, task, { started, reason: Trouble.from("deliver", thrown) }),
+        (attempt) => this.#land(flight, attempt),
+        (thrown: unknown) => this.#lose(flight, Trouble.from("deliver", thrown)),
       );
   }
 
-  /** Too late to be tried (RFC 2852 §4.1): whoever has been tried before keeps the reason why that failed. */
-  #return(task: Task, local: boolean): void {
+  /** Too late to be tried (RFC 2852 §4.1), or to wait longer: whoever has been tried before keeps the reason why that failed. */
+  #return(task: Task, local: boolean, code = "4.4.7"): void {
     const outcomes = new Map(
       task.waiting.map((index) => {
         const text = task.entry.recipients[index]?.text || "It could not be tried.";
-        return [index, { kind: "deferred", why: { code: "4.4.7", text } } as const];
+        return [index, { kind: "deferred", why: { code, text } } as const];
       }),
     );
     this.#options.settle(task, { started: this.#options.clock.now(), local, outcomes });
     this.#soon();
   }
 
-  #land(lane: Lane, task: Task, attempt: Attempt): void {
+  #land(flight: Flight, attempt: Attempt): void {
+    const { lane, task } = flight;
     task.flying = false;
     task.entry.readers--;
     task.losses = 0;
     this.#flying--;
-    const back = this.#lanes.done(lane, reachedBy(attempt.outcomes));
-    for (const waiting of back) this.#at(waiting, lane.until);
+    const { away, recalled } = this.#lanes.done(flight, reachedBy(attempt.outcomes));
+    for (const [waiting, until] of away) this.#at(waiting, until);
     this.#options.settle(task, attempt);
+    if (recalled.length > 0) void this.#recall(lane.domain, recalled);
     this.#wake();
   }
 
+  /** A destination can be reached again: what was sent away for its sake comes back, some at a time. */
+  async #recall(domain: string, slots: readonly number[]): Promise<void> {
+    for (let at = 0; at < slots.length && !this.#stopped; at += TOGETHER) {
+      for (const slot of slots.slice(at, at + TOGETHER)) {
+        const entry = this.#options.entries.wake(slot);
+        // another message may have the slot by now
+        if (!entry) continue;
+        for (const task of entry.tasks)
+          if (task.resting && task.domain === domain) task.due = this.#options.clock.now();
+        this.rest(entry);
+      }
+      this.#alarm.look();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** No answer came. Lost with the link: again soon, and no attempt of the message's. */
-  #lose(
-    lane: Lane,
-    task: Task,
-    { started, reason }: { readonly started: number; readonly reason: Trouble },
-  ): void {
+  #lose(flight: Flight, reason: Trouble): void {
+    const { lane, task, started } = flight;
     const local = lane.domain === "";
     if (reason.operation === "talk") task.losses++;
     if (isAway(reason) && task.losses < LOSSES) {
       task.flying = false;
       task.entry.readers--;
       this.#flying--;
-      this.#lanes.done(lane, "unknown");
+      this.#lanes.done(flight, "unknown");
       this.#pause(local ? "local" : "remote", reason);
       this.#later(task, limits.queue.away);
       return this.#wake();
@@ -250,7 +323,7 @@ export class Dispatch {
     const why = { code: "4.3.0", text: "The delivery was interrupted" };
     this.#options.trouble(`Cannot deliver ${task.entry.id}: ${reason.message}`);
     const outcomes = new Map(task.waiting.map((index) => [index, { kind: "deferred", why } as const]));
-    this.#land(lane, task, { started, local, outcomes });
+    this.#land(flight, { started, local, outcomes });
   }
 
   #pause(which: "local" | "remote", reason: Trouble): void {
@@ -279,11 +352,12 @@ function outcomesOf(answer: Delivered): ReadonlyMap<number, Outcome> {
 }
 
 /** RFC 3463 §3.5: X.4.X is about the network and the way there; then it is the destination's trouble, not the message's. */
-function reachedBy(outcomes: ReadonlyMap<number, Outcome>): "reached" | "unreachable" | "unknown" {
-  let result: "reached" | "unreachable" | "unknown" = "unknown";
+function reachedBy(outcomes: ReadonlyMap<number, Outcome>): Reached {
+  let result: Reached = "unknown";
   for (const outcome of outcomes.values()) {
-    if (outcome.kind !== "deferred" || !outcome.why.code.startsWith("4.4.")) return "reached";
-    result = "unreachable";
+    if (outcome.kind !== "deferred") return "taken";
+    if (!outcome.why.code.startsWith("4.4.")) result = "deferred";
+    else if (result === "unknown") result = "unreachable";
   }
   return result;
 }

@@ -6,7 +6,7 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { Logger } from "#log/logger.ts";
 import { type DropHead, dropId } from "#store/drop/file.ts";
-import { readSettings, writeDrop } from "#store/drop/write.ts";
+import { isCrowded, readSettings, writeDrop } from "#store/drop/write.ts";
 import { type Disk, realDisk } from "#sys/disk.ts";
 import { deferred, QueueWorld } from "#test/support/queueworld.ts";
 import { Drop } from "./drop.ts";
@@ -201,8 +201,23 @@ test("publish() tells every user what he must know", async (context) => {
   await world.drop().publish();
   assert.equal(fs.statSync(world.at("/settings")).mode & 0o777, 0o644);
   const told = await readSettings(world.directory);
-  assert.deepEqual(told, { hostname: "mx.here.test", domain: "here.test", maxSize: 1_000_000 });
+  assert.deepEqual(told, {
+    hostname: "mx.here.test",
+    domain: "here.test",
+    defaultDomain: "here.test",
+    plusDomain: "test",
+    maxSize: 1_000_000,
+  });
   assert.equal(await readSettings("/nowhere"), undefined);
+});
+
+test("isCrowded() counts the messages of one user", async (context) => {
+  const world = new DropWorld(context);
+  const uid = process.getuid?.() ?? 0;
+  for (let count = 0; count < 3; count++) await world.write();
+  assert.equal(await isCrowded(world.directory, uid, 4), false);
+  assert.equal(await isCrowded(world.directory, uid, 3), true);
+  assert.equal(await isCrowded(world.directory, uid + 1, 3), false);
 });
 
 test("writeDrop() leaves nothing when it fails, and a file that only its reader may read when it does not", async (context) => {

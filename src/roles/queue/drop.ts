@@ -37,6 +37,8 @@ export interface DropOptions {
   readonly slice: () => SliceOf<"queue">;
   /** The directory above "drop". */
   readonly directory?: string;
+  /** Opens what somebody else made. */
+  readonly openStrange?: typeof openStrange;
 }
 
 /** Why a file is no message. */
@@ -54,6 +56,7 @@ export class Drop {
   readonly #fresh: string;
   readonly #aside: string;
   readonly #settings: string;
+  readonly #open: typeof openStrange;
   #intake: QueueIntake | undefined;
   #unwatch: () => void = () => {};
   #timer: Timer | undefined;
@@ -65,6 +68,7 @@ export class Drop {
 
   constructor(options: DropOptions) {
     this.#options = options;
+    this.#open = options.openStrange ?? openStrange;
     const at = options.directory ?? ".";
     this.#fresh = path.join(at, drop.fresh);
     this.#aside = path.join(at, drop.aside);
@@ -74,8 +78,14 @@ export class Drop {
   /** Tells the programs of this machine what they must know. Trouble when it cannot be written. */
   async publish(): Promise<void> {
     const { disk, slice } = this.#options;
-    const { hostname, dropDomain, dropSize } = slice();
-    const bytes = formatSettings({ hostname, domain: dropDomain, maxSize: dropSize });
+    const { hostname, dropDomain, dropDefaultDomain, dropPlusDomain, dropSize } = slice();
+    const bytes = formatSettings({
+      hostname,
+      domain: dropDomain,
+      defaultDomain: dropDefaultDomain,
+      plusDomain: dropPlusDomain,
+      maxSize: dropSize,
+    });
     await replaceSynced(disk, this.#settings, bytes);
     showToAll(this.#settings);
   }
@@ -84,7 +94,7 @@ export class Drop {
   async forget(isKnown: (id: string) => boolean): Promise<void> {
     const { disk } = this.#options;
     for (const name of (await disk.list(this.#fresh)).filter(isMessageName)) {
-      const found = await openStrange(path.join(this.#fresh, name));
+      const found = await this.#open(path.join(this.#fresh, name));
       if (found === undefined || typeof found === "string") continue;
       await found.file.close();
       if (isKnown(dropId(name, found))) await disk.remove(path.join(this.#fresh, name));
@@ -149,7 +159,7 @@ export class Drop {
   async #takeName(name: string): Promise<boolean> {
     if (this.#left.has(name)) return true;
     if (isDraftName(name)) return this.#takeDraft(name);
-    const found = await openStrange(path.join(this.#fresh, name));
+    const found = await this.#open(path.join(this.#fresh, name));
     if (found === undefined) return true;
     if (typeof found === "string") return this.#putAside(name, texts[found], undefined);
     try {

@@ -10,6 +10,7 @@ import type { Head } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Draft, InjectHead, InjectResult, Intake } from "#talk/inject.ts";
 import type { Envelope } from "#wire/envelope.ts";
+import { withoutPercent } from "#wire/qmail/hosts.ts";
 import type { Entries, Entry } from "./entries.ts";
 import type { Room } from "./room.ts";
 
@@ -24,6 +25,8 @@ export interface IntakeOptions {
   readonly log: Logger;
   readonly prefix: () => string;
   readonly taken: (entry: Entry) => void;
+  /** Domains of which user%host@domain is user@host; none. */
+  readonly percentHack?: () => readonly string[];
 }
 
 export interface QueueIntake extends Intake {
@@ -58,7 +61,7 @@ export function openIntake(options: IntakeOptions): QueueIntake {
   let stopped = false;
   const begin = (head: InjectHead, gone?: () => Promise<boolean>) => {
     const refused = stopped ? refusal("later", "The server is stopping") : refuseHead(head, options, drafts);
-    if (!refused) return new QueueDraft(head, options, { memory, drafts, gone });
+    if (!refused) return new QueueDraft(rewritten(head, options), options, { memory, drafts, gone });
     options.log.event("queue_refused", { id: head.id, reason: "text" in refused ? refused.text : "" });
     return refused;
   };
@@ -88,6 +91,17 @@ function refuseHead(
     return refusal("never", "An address holds control characters");
   if (entries.has(head.id) || drafts.has(head.id)) return refusal("never", "This id is in use");
   return room.full ? refusal("full", "No room for mail now") : undefined;
+}
+
+/** The head with the recipients that are meant; what is reported names those that were given. */
+function rewritten(head: InjectHead, { percentHack = () => [] }: IntakeOptions): InjectHead {
+  const domains = new Set(percentHack());
+  if (domains.size === 0) return head;
+  const recipients = head.envelope.recipients.map((each) => {
+    const address = withoutPercent(each.address, domains);
+    return address === each.address ? each : { original: `rfc822;${each.address}`, ...each, address };
+  });
+  return { ...head, envelope: { ...head.envelope, recipients } };
 }
 
 interface Shared {

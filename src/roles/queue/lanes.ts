@@ -1,45 +1,54 @@
-// Lanes: due tasks on their way out: one lane for local, one for each remote destination, with their limits. Those with
-// the most urgent mail go round, so that a destination with much mail does not keep the others waiting; one that cannot be reached is left
-// alone by all its mail.
+// Lanes: which due task goes next: one lane for local, one for each remote destination. Destinations go by turns, the most urgent mail first
+// but not only; those that are silent or slow never hold all of what we do at a time (docs/queue.md §7).
 
-import { limits } from "#base/limits.ts";
 import type { Task } from "./entries.ts";
-import { backoff } from "./schedule.ts";
-
-export interface Lane {
-  /** "" is local. */
-  readonly domain: string;
-  readonly waiting: Task[];
-  /** Index of the first in `waiting`; those before it have gone. */
-  first: number;
-  flying: number;
-  /** Since when it cannot be reached; undefined: it can, as far as we know. */
-  unreachable: number | undefined;
-  /** Not before this, ms since 1970. */
-  until: number;
-}
+import { BAD, GOOD, Lane, LEVELS, NEW, type Reached, type Trust, type WindowLimits } from "./lane.ts";
 
 export interface LaneLimits {
+  /** Deliveries at a time; 0: none begins. */
   readonly local: number;
   readonly remote: number;
+  readonly destination: WindowLimits;
 }
 
-/** RFC 6710 §4.1: priorities go from 9 to −9. */
-const HIGHEST = 9;
-const LEVELS = 19;
+/** A task that goes now. */
+export interface Flight {
+  readonly lane: Lane;
+  readonly task: Task;
+  readonly started: number;
+  readonly trust: Trust;
+}
 
-/** Lanes nobody uses that are remembered because they cannot be reached. */
+/** What an attempt changed for others. */
+export interface Landed {
+  /** Tasks that were waiting and are sent away, and until when. */
+  readonly away: readonly (readonly [Task, number])[];
+  /** Slots of messages that were sent away and may come back now. */
+  readonly recalled: readonly number[];
+}
+
+/** Lanes nobody uses that are remembered for what was learned about them. */
 const MOST_IDLE = 10_000;
+
+/** Of so many starts, one goes to those who are less urgent. */
+const SHARE = 8;
+
+const NOTHING: Landed = { away: [], recalled: [] };
 
 export class Lanes {
   readonly #limits: () => LaneLimits;
   readonly #now: () => number;
-  readonly #local = newLane("");
+  readonly #local = new Lane("");
   /** Remote destinations by domain. */
   readonly #lanes = new Map<string, Lane>();
-  /** Remote destinations where somebody waits and may go, by the priority of the first one, the highest first. */
-  readonly #open: readonly Set<Lane>[] = Array.from({ length: LEVELS }, () => new Set<Lane>());
-  #remoteFlying = 0;
+  /** Remote destinations where somebody waits and may go, by level and by how they have been. */
+  readonly #open: readonly (readonly [Set<Lane>, Set<Lane>, Set<Lane>])[] = Array.from(
+    { length: LEVELS },
+    () => [new Set<Lane>(), new Set<Lane>(), new Set<Lane>()],
+  );
+  /** Remote deliveries under way, by how the destination had been. */
+  readonly #flying: [number, number, number] = [0, 0, 0];
+  #turn = { local: 0, remote: 0 };
   #localAway = false;
   #remoteAway = false;
 
@@ -48,55 +57,53 @@ export class Lanes {
     this.#now = options.now;
   }
 
-  /** Takes a task that is due; undefined, or the time at which its destination is tried again. */
+  /** Takes a task that is due; undefined, or the time at which it is to come again, because its destination is left alone. */
   put(domain: string, task: Task): number | undefined {
     const lane = this.#lane(domain);
-    if (lane.until > this.#now()) return lane.until;
-    line(lane, task);
-    this.#mayGo(lane);
+    const now = this.#now();
+    lane.refresh(now);
+    const isAlone = lane.unreachable !== undefined && (lane.until > now || !lane.isEmpty || lane.flying > 0);
+    if (isAlone) return lane.sendAway(task, now);
+    lane.put(task);
+    this.#update(lane);
     return undefined;
   }
 
   /** The next that may go now, if any; `done` must follow. */
-  next(): { readonly lane: Lane; readonly task: Task } | undefined {
-    const most = this.#limits();
-    if (!this.#localAway && this.#local.flying < most.local) {
-      const task = take(this.#local);
-      if (task) return { lane: this.#local, task };
-    }
-    if (this.#remoteAway || this.#remoteFlying >= most.remote) return undefined;
-    for (const level of this.#open) {
-      for (const lane of level) {
-        level.delete(lane);
-        const task = take(lane);
-        if (!task) continue;
-        this.#remoteFlying++;
-        // behind all others, if there is more
-        this.#mayGo(lane);
-        return { lane, task };
+  next(): Flight | undefined {
+    const { local, remote } = this.#limits();
+    if (!this.#localAway && this.#local.flying < local) {
+      const level = choose(
+        [...this.#local.levels()].sort((a, b) => a - b),
+        this.#turn.local,
+      );
+      const task = level === undefined ? undefined : this.#local.take(level);
+      if (task) {
+        this.#turn.local++;
+        return this.#begin(this.#local, task);
       }
     }
-    return undefined;
+    return this.#remoteAway ? undefined : this.#nextRemote(remote);
   }
 
-  /** An attempt has ended. "unreachable": the whole destination; what waits for it is given back, to come again at `until`. */
-  done(lane: Lane, result: "reached" | "unreachable" | "unknown"): readonly Task[] {
+  /** An attempt has ended, or did not begin ("unknown"). */
+  done({ lane, started, trust }: Flight, reached: Reached): Landed {
     lane.flying--;
-    if (lane.domain !== "") this.#remoteFlying--;
-    let back: readonly Task[] = [];
-    if (result === "reached") lane.unreachable = undefined;
-    if (result === "unreachable" && lane.domain !== "") {
-      const now = this.#now();
-      lane.unreachable ??= now;
-      lane.until = Math.max(lane.until, backoff(lane.unreachable, now));
-      back = lane.waiting.slice(lane.first);
-      lane.waiting.length = 0;
-      lane.first = 0;
-      this.#close(lane);
+    if (lane.domain === "") return NOTHING;
+    this.#flying[trust]--;
+    const now = this.#now();
+    const wasUnreachable = lane.unreachable !== undefined;
+    lane.learn(reached, { started, now }, this.#limits().destination);
+    const away =
+      reached === "unreachable" ? lane.clear().map((task) => [task, lane.sendAway(task, now)] as const) : [];
+    let recalled: readonly number[] = [];
+    if (wasUnreachable && lane.unreachable === undefined) {
+      recalled = [...lane.absent];
+      lane.absent.clear();
     }
-    this.#mayGo(lane);
+    this.#update(lane);
     this.#forget(lane);
-    return back;
+    return { away, recalled };
   }
 
   /** Local or remote is away (or back): nothing goes there. */
@@ -112,70 +119,86 @@ export class Lanes {
   /** An administrator wants everything tried now. */
   forgetBackoffs(): void {
     for (const lane of this.#lanes.values()) {
-      lane.until = 0;
-      lane.unreachable = undefined;
-      this.#mayGo(lane);
+      if (lane.unreachable === undefined) continue;
+      lane.forgive();
+      this.#update(lane);
       this.#forget(lane);
     }
+  }
+
+  #nextRemote(most: number): Flight | undefined {
+    const trusts = this.#allowed(most);
+    if (trusts.length === 0) return undefined;
+    const levels: number[] = [];
+    for (let level = 0; level < LEVELS; level++)
+      if (trusts.some((trust) => (this.#open[level]?.[trust].size ?? 0) > 0)) levels.push(level);
+    const level = choose(levels, this.#turn.remote);
+    if (level === undefined) return undefined;
+    // by turns, so that neither those who were quick nor those who were not keep the others waiting
+    for (let step = 0; step < trusts.length; step++) {
+      const open: Set<Lane> | undefined =
+        this.#open[level]?.[trusts[(this.#turn.remote + step) % trusts.length] ?? NEW];
+      const lane: Lane | undefined = open?.values().next().value;
+      const task = lane?.take(level);
+      if (!open || !lane || !task) continue;
+      this.#turn.remote++;
+      // behind all others, if there is more
+      open.delete(lane);
+      return this.#begin(lane, task);
+    }
+    return undefined;
+  }
+
+  /** Destinations of which kinds may go: those that were silent or slow have half, and three quarters together with those nobody knows. */
+  #allowed(most: number): readonly Trust[] {
+    const [bad, fresh, good] = this.#flying;
+    if (bad + fresh + good >= most) return [];
+    const allowed: Trust[] = [GOOD];
+    const isUnproven = bad + fresh < Math.ceil((3 * most) / 4);
+    if (isUnproven) allowed.push(NEW);
+    if (isUnproven && bad < Math.ceil(most / 2)) allowed.push(BAD);
+    return allowed;
+  }
+
+  #begin(lane: Lane, task: Task): Flight {
+    lane.flying++;
+    const { trust } = lane;
+    if (lane.domain !== "") {
+      this.#flying[trust]++;
+      this.#update(lane);
+    }
+    return { lane, task, started: this.#now(), trust };
   }
 
   #lane(domain: string): Lane {
     const known = domain === "" ? this.#local : this.#lanes.get(domain);
     if (known) return known;
-    const lane = newLane(domain);
+    const lane = new Lane(domain);
     this.#lanes.set(domain, lane);
     return lane;
   }
 
-  #mayGo(lane: Lane): void {
-    const first = lane.waiting[lane.first];
-    if (lane.domain === "" || !first || lane.until > this.#now()) return;
-    // a destination that was unreachable gets one attempt, which speaks for all
-    const most = lane.unreachable === undefined ? limits.queue.perDestination : 1;
-    const level = this.#open[HIGHEST - priorityOf(first)];
-    if (lane.flying >= most || level?.has(lane)) return;
-    this.#close(lane);
-    level?.add(lane);
+  /** Puts a destination where it is found, or away from there; where it is already, it keeps its turn. */
+  #update(lane: Lane): void {
+    if (lane.domain === "") return;
+    const isOpen = lane.until <= this.#now() && lane.flying < lane.most(this.#limits().destination);
+    for (const [level, sets] of this.#open.entries())
+      for (const [trust, set] of sets.entries()) {
+        if (isOpen && trust === lane.trust && lane.has(level)) set.add(lane);
+        else set.delete(lane);
+      }
   }
 
-  #close(lane: Lane): void {
-    for (const level of this.#open) level.delete(lane);
-  }
-
-  /** Lanes that say nothing are dropped; and all idle ones when there are too many. */
+  /** What was learned of a destination is kept, unless there are too many. */
   #forget(lane: Lane): void {
-    if (lane.flying > 0 || lane.waiting.length > 0) return;
-    if (lane.unreachable === undefined || this.#lanes.size > MOST_IDLE) this.#lanes.delete(lane.domain);
+    if (lane.flying > 0 || !lane.isEmpty) return;
+    lane.idle = this.#now();
+    if (this.#lanes.size > MOST_IDLE) this.#lanes.delete(lane.domain);
   }
 }
 
-function newLane(domain: string): Lane {
-  return { domain, waiting: [], first: 0, flying: 0, unreachable: undefined, until: 0 };
-}
-
-/** The task waits behind all that are as urgent (RFC 6710 §5.2). */
-function line({ waiting, first }: Lane, task: Task): void {
-  const priority = priorityOf(task);
-  let at = waiting.length;
-  for (; at > first; at--) {
-    const before = waiting[at - 1];
-    if (!before || priorityOf(before) >= priority) break;
-  }
-  if (at === waiting.length) waiting.push(task);
-  else waiting.splice(at, 0, task);
-}
-
-const priorityOf = ({ entry }: Task): number => entry.envelope.priority ?? 0;
-
-/** The first that waits in a lane, flying from now on. */
-function take(lane: Lane): Task | undefined {
-  const task = lane.waiting[lane.first];
-  if (!task) return undefined;
-  lane.flying++;
-  lane.first++;
-  if (lane.first === lane.waiting.length || lane.first > 1000) {
-    lane.waiting.splice(0, lane.first);
-    lane.first = 0;
-  }
-  return task;
+/** The most urgent level; once in `SHARE` turns one of the others, each in its turn. */
+function choose(levels: readonly number[], turn: number): number | undefined {
+  if (levels.length < 2 || turn % SHARE !== SHARE - 1) return levels[0];
+  return levels[1 + (Math.floor(turn / SHARE) % (levels.length - 1))];
 }

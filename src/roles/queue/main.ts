@@ -3,8 +3,9 @@
 import { pause } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { messageOf, Trouble } from "#base/problem.ts";
-import { realDisk } from "#sys/disk.ts";
+import { type Disk, realDisk } from "#sys/disk.ts";
 import { type Lock, tryLock } from "#sys/lock.ts";
+import { quickDisk } from "#sys/quickdisk.ts";
 import { answerVerbs } from "#talk/answerer.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerInjections } from "#talk/inject.ts";
@@ -14,6 +15,9 @@ import { openQueue } from "./queue.ts";
 import { onlyReports } from "./reports.ts";
 
 const SPOOL = "spool";
+
+/** Writes end in the kernel's memory and cost less than the way to the pool and back; syncs, and removing what may be large, take that way. */
+const disk: Disk = { ...quickDisk, remove: realDisk.remove };
 
 /** How long a queue that was killed may still hold the lock. */
 const LOCK_PATIENCE = 5000;
@@ -27,7 +31,7 @@ export const start: Start<"queue"> = async (context) => {
   const lock = await takeLock(context);
   const call = (role: "local" | "remote" | "auth") => new Caller({ path: context.socketOf(role), clock });
   const callers = { local: call("local"), remote: call("remote"), auth: call("auth") };
-  const common = { clock, disk: realDisk, log, slice: () => slice };
+  const common = { clock, disk, log, slice: () => slice };
   const drop = new Drop(common);
   await drop.publish();
   const queue = await openQueue({ ...common, directory: SPOOL, drop, ...callers });

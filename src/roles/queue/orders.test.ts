@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { on } from "#talk/answerer.ts";
-import type { Verb } from "#talk/caller.ts";
 import { isLocal } from "#talk/lookup.ts";
 import {
   type Count,
@@ -20,13 +19,8 @@ import {
 } from "#talk/queuecontrol.ts";
 import { BrokenDisk } from "#test/support/brokendisk.ts";
 import { FakeClock } from "#test/support/clock.ts";
-import { deferred, delivered, QueueWorld, send } from "#test/support/queueworld.ts";
+import { ask, deferred, delivered, QueueWorld, send } from "#test/support/queueworld.ts";
 import type { Queue } from "./queue.ts";
-
-async function ask<Q, A>(queue: Queue, verb: Verb<Q, A>, question: Q): Promise<A> {
-  const handled = queue.control.find((each) => each.verb.kind === verb.kind);
-  return (await handled?.run(question)) as A;
-}
 
 const give = (queue: Queue, order: Order, where: Selection): Promise<Count> =>
   ask(queue, queueOrder, { order, where });

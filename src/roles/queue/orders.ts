@@ -42,15 +42,17 @@ export class Orders {
   }
 
   /** Does it to those that are still in the queue; resolves, with how many they were, when that is durable. */
-  async run(order: Order, chosen: readonly Entry[]): Promise<Count> {
+  async run(order: Order, chosen: readonly string[]): Promise<Count> {
     const count = { messages: 0, recipients: 0, running: 0 };
     const durable: Promise<void>[] = [];
     for (let at = 0; at < chosen.length; at += TOGETHER) {
       const live: Entry[] = [];
-      for (const entry of chosen.slice(at, at + TOGETHER)) {
-        if (order === "bounce" || order === "remove") await this.#stands(entry);
+      const ids = chosen.slice(at, at + TOGETHER);
+      if (order === "bounce" || order === "remove") await this.#stand(ids);
+      for (const id of ids) {
+        const entry = this.#options.entries.wake(id);
         // settled meanwhile, or about to be
-        if (!this.#isLive(entry)) continue;
+        if (!entry || entry.tasks.length === 0) continue;
         live.push(entry);
         count.messages++;
         count.recipients += entry.tasks.reduce((sum, { waiting }) => sum + waiting.length, 0);
@@ -83,36 +85,32 @@ export class Orders {
     }
   }
 
-  #isLive(entry: Entry): boolean {
-    return this.#options.entries.find(entry.id) === entry && entry.tasks.length > 0;
-  }
-
-  /** Waits while a copy of its record is made: then only one of us releases the record. */
-  async #stands(entry: Entry): Promise<void> {
-    while (entry.moving && this.#isLive(entry)) await pause(this.#options.clock, MOVING);
+  /** Waits while a copy of a record of theirs is made: only one of us may release that. */
+  async #stand(ids: readonly string[]): Promise<void> {
+    const { clock, entries } = this.#options;
+    while (ids.some((id) => entries.isMoving(id))) await pause(clock, MOVING);
   }
 
   /** Each promise resolves when a part is durable. */
   #give(order: Order, live: readonly Entry[]): readonly Promise<void>[] {
-    const { dispatch, settle } = this.#options;
+    const { dispatch, settle, entries } = this.#options;
     switch (order) {
       case "hold":
         return live.map((entry) => {
           entry.held = true;
+          dispatch.rest(entry);
           return this.#note(entry, true);
         });
       case "release":
         return live.map(async (entry) => {
           entry.held = false;
           await this.#note(entry, false);
-          // held again meanwhile
-          if (!entry.held) dispatch.unpark(entry);
+          const again = entries.wake(entry.id);
+          if (again) dispatch.unpark(again);
         });
       case "remove":
-        dispatch.withdraw(new Set(live));
         return live.map((entry) => settle.remove(entry));
       case "bounce":
-        dispatch.withdraw(new Set(live));
         return live.map((entry) => this.#bounce(entry));
     }
   }

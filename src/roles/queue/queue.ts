@@ -4,8 +4,10 @@ import type { Clock } from "#base/clock.ts";
 import { pause } from "#base/clock.ts";
 import type { SliceOf } from "#config/slice.ts";
 import type { Logger } from "#log/logger.ts";
+import { Importing } from "#store/spool/importing.ts";
+import { NEVER, type Shelf } from "#store/spool/shelf.ts";
 import { openSpool, type Spool, type SpoolEvents } from "#store/spool/spool.ts";
-import type { Stored } from "#store/spool/state.ts";
+import { bornAt } from "#store/spool/state.ts";
 import type { Disk } from "#sys/disk.ts";
 import type { Handled } from "#talk/answerer.ts";
 import type { Caller } from "#talk/caller.ts";
@@ -19,7 +21,9 @@ import { forgetBody, openIntake, type QueueIntake } from "./intake.ts";
 import { Orders } from "./orders.ts";
 import { Room } from "./room.ts";
 import { Routes } from "./routes.ts";
+import { isLast } from "./schedule.ts";
 import { Settle } from "./settle.ts";
+import { transferVerbs } from "./transfer.ts";
 
 export interface QueueOptions {
   readonly clock: Clock;
@@ -51,13 +55,15 @@ export interface Queue {
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const { clock, disk, directory, log, slice } = options;
   const begun = clock.monotonic();
-  const entries = new Entries();
-  const spool = await open(options, entries);
+  const { spool, entries } = await open(options);
   const { journal, recovered, prefix } = spool;
+  const { messages } = recovered;
   const dispatch: Dispatch = new Dispatch({
     ...options,
+    entries,
     routes: new Routes(options.auth, clock),
-    limits: () => ({ local: slice().localConcurrency, remote: slice().remoteConcurrency }),
+    limits: () => limitsOf(slice()),
+    isOld: (entry) => isLast(bornAt(entry), clock.now(), slice().lifetime),
     pass: (task, attempt) => forward.pass(task, attempt),
     settle: (task, attempt) => orders.landed(task, attempt),
     waits: (entry) => settle.warn(entry),
@@ -78,14 +84,19 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const submitAll = (entry: Entry) => {
     for (const task of entry.tasks) dispatch.submit(task);
   };
-  const intake = openIntake({ ...common, room, prefix, taken: submitAll });
-  const found = recovered.messages.size;
-  restoreAll(entries, recovered.messages);
+  const intake = openIntake({
+    ...common,
+    room,
+    prefix,
+    taken: submitAll,
+    percentHack: () => slice().percentHack,
+  });
+  const importing = importingFor(options, spool, entries);
+  await importing.settle(recovered.imported);
+  const found = messages.size;
   await options.drop?.forget((id) => entries.has(id));
-  for (const entry of [...entries.all()]) {
-    if (entry.tasks.length === 0) settle.finish(entry);
-    else submitAll(entry);
-  }
+  for (const entry of resume(messages, entries, dispatch)) settle.finish(entry);
+  dispatch.begin();
   log.event("queue_recovered", {
     messages: found,
     segments: recovered.segments.length,
@@ -94,7 +105,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   options.drop?.start(intake);
   return {
     intake,
-    control: controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
+    control: [
+      ...controlVerbs({ clock, disk, spool: directory, entries, dispatch, orders }),
+      ...transferVerbs({ clock, entries, shelf: messages, importing, dispatch, settle, room, log }),
+    ],
     entries,
     get syncs() {
       return journal.syncs;
@@ -108,15 +122,28 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   };
 }
 
-/** Takes over what recovery found, the oldest first; nothing is kept twice, because there may be very much. */
-function restoreAll(entries: Entries, messages: Map<string, Stored>): void {
-  const oldestLast = [...messages.values()].sort((a, b) => a.head.arrived - b.head.arrived).reverse();
-  messages.clear();
-  for (let stored = oldestLast.pop(); stored; stored = oldestLast.pop()) entries.restore(stored);
+const limitsOf = (slice: SliceOf<"queue">) => ({
+  local: slice.localConcurrency,
+  remote: slice.remoteConcurrency,
+  destination: { start: slice.destinationStart, most: slice.destinationConcurrency },
+});
+
+const importingFor = ({ disk, directory, clock }: QueueOptions, { journal, saw }: Spool, entries: Entries) =>
+  new Importing({ disk, directory, journal, isLive: (id) => entries.has(id), saw, now: () => clock.now() });
+
+/** Has every message that recovery found wait until it is due (R6); those for whom nobody waits any more. */
+function resume(messages: Shelf, entries: Entries, dispatch: Dispatch): readonly Entry[] {
+  const over: number[] = [];
+  for (const slot of messages.slots()) {
+    const due = messages.dueOf(slot);
+    if (due === NEVER) over.push(slot);
+    else if (!messages.isHeld(slot)) dispatch.expect(slot, due);
+  }
+  return over.flatMap((slot) => entries.wake(slot) ?? []);
 }
 
 /** The spool, with its events in the log and its old segments compacted one at a time. */
-async function open(options: QueueOptions, entries: Entries): Promise<Spool> {
+async function open(options: QueueOptions): Promise<{ readonly spool: Spool; readonly entries: Entries }> {
   const { clock, disk, directory, log, segmentSize } = options;
   const trouble = (text: string) => log.event("trouble", { text });
   let compacting = false;
@@ -141,7 +168,9 @@ async function open(options: QueueOptions, entries: Entries): Promise<Spool> {
     events,
     ...(segmentSize === undefined ? {} : { segmentSize }),
   });
-  return spool;
+  spool.recovered.messages.sort();
+  const entries = new Entries(spool.recovered.messages);
+  return { spool, entries };
 }
 
 /** Ids for mail of our own. */

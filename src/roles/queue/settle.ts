@@ -188,7 +188,10 @@ export class Settle {
     this.#notices = this.#notices
       .then(() => this.#send(entry, notice))
       .catch((thrown: unknown) => this.#trouble(thrown))
-      .finally(() => entry.readers--);
+      .finally(() => {
+        entry.readers--;
+        this.#options.entries.rest(entry);
+      });
   }
 
   async #send(entry: Entry, notice: Notice): Promise<void> {

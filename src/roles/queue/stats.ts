@@ -16,14 +16,14 @@ interface Domain {
 }
 
 /** Counts all messages that somebody waits for. */
-export function count(entries: Iterable<Entry>, now: number): Stats {
+export async function count(entries: AsyncIterable<Entry>, now: number): Promise<Stats> {
   const states = { held: 0, running: 0, deferred: 0, waiting: 0 };
   const ages = new Array<number>(AGES.length + 1).fill(0);
   const recipients = new Recipients();
   let messages = 0;
   let size = 0;
   let oldest = 0;
-  for (const entry of entries) {
+  for await (const entry of entries) {
     messages++;
     size += entry.size;
     oldest = oldest === 0 ? entry.arrived : Math.min(oldest, entry.arrived);

@@ -3,7 +3,7 @@
 import { limits } from "#base/limits.ts";
 import type { SliceOf } from "#config/slice.ts";
 import { openBody } from "#store/spool/source.ts";
-import { realDisk } from "#sys/disk.ts";
+import { quickDisk } from "#sys/quickdisk.ts";
 import { NetworkResolver } from "#sys/resolver.ts";
 import { Caller } from "#talk/caller.ts";
 import { answerDeliveries } from "#talk/deliver.ts";
@@ -32,7 +32,7 @@ export const start: Start<"remote"> = async ({ slice, clock, log, answers, socke
     waits: limits.remote,
     random: Math.random,
     resolver: new NetworkResolver({ servers: now.dnsServers, trusted: now.dnsTrusted, clock }),
-    openBody: (place) => openBody(realDisk, "spool", place),
+    openBody: (place) => openBody(quickDisk, "spool", place),
   });
   const remote = new Remote(optionsOf(slice));
   const deliveries = await answerDeliveries(

@@ -22,6 +22,15 @@ export function doorsOf(slice: Slice, clock: Clock): ReadonlyMap<string, Door> {
   );
 }
 
+/** Whose mail comes by another protocol is looked at as theirs. */
+const kin: Readonly<Record<Listener["class"], Slice["content"][number]["classes"][number]>> = {
+  mx: "mx",
+  submission: "submission",
+  lan: "lan",
+  qmtp: "mx",
+  qmqp: "lan",
+};
+
 /** One for all listeners that ask for the same client certificates. */
 function tlsOf(
   { certificates }: Slice,
@@ -35,14 +44,15 @@ function tlsOf(
 }
 
 function doorOf(
-  { hostname, contact, xclient, policy, content }: Slice,
+  { hostname, contact, xclient, policy, content, relayHosts, percentHack, bareHost }: Slice,
   listener: Listener,
   { tls, clock }: { readonly tls: ServerTls | undefined; readonly clock: Clock },
 ): Door {
   return {
     ...listener,
     implicitTls: listener.tls === "implicit",
-    serves: listener.class === "lan" ? new Networks(listener.networks) : undefined,
+    serves:
+      listener.class === "lan" || listener.class === "qmqp" ? new Networks(listener.networks) : undefined,
     proxies: new Networks(listener.proxy),
     hostname,
     tls,
@@ -51,10 +61,13 @@ function doorOf(
     contact,
     xclient: new Networks(xclient),
     checkers: checkersOf(
-      content.filter(({ classes }) => classes.includes(listener.class)),
+      content.filter(({ classes }) => classes.includes(kin[listener.class])),
       clock,
     ),
     greetDelay: policy.greetDelay,
     rejects: policy.rejects,
+    relayHosts: new Set(relayHosts),
+    percentHack: new Set(percentHack),
+    bareHost,
   };
 }

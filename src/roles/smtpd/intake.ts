@@ -18,7 +18,7 @@ import { panelFor } from "./content/subject.ts";
 import { type Gathered, HeaderGatherer } from "./gatherer.ts";
 import { eightBitOf, type HeaderScan, headerEnd, scanHeader, withoutSecrets } from "./header.ts";
 import { refusedBy } from "./judged.ts";
-import type { Connection, Transaction } from "./state.ts";
+import type { Connection, Door, Transaction } from "./state.ts";
 
 /** Bytes of body that are gathered before they are handed on; a message up to this leaves in one piece. */
 const GATHER = 32 * 1024;
@@ -27,6 +27,9 @@ const GATHER = 32 * 1024;
 const PIECES = 64;
 
 const EMPTY = Buffer.alloc(0);
+
+/** What is not SMTP in a Received field. */
+const protocols: Readonly<Partial<Record<Door["class"], string>>> = { qmtp: "QMTP", qmqp: "QMQP" };
 const CRLF = Buffer.from("\r\n");
 
 interface Header {
@@ -64,6 +67,7 @@ export class Intake {
   #refusal: Reply | undefined;
   /** Why it will be refused, perhaps by mistake. */
   #doubt: Reply | undefined;
+  #id: string | undefined;
 
   readonly #chunks: ChunkReader;
   /** Bytes that it may have. */
@@ -83,6 +87,11 @@ export class Intake {
   /** Whether enough is gathered for `pour`. A large header does not wait here for a body that may never come. */
   get full(): boolean {
     return this.#pending + (this.#header?.bytes.length ?? 0) >= GATHER;
+  }
+
+  /** What the queue knows the message by, when it has it. */
+  get id(): string | undefined {
+    return this.#id;
   }
 
   /** Why the message will be refused, when that is known already. */
@@ -297,7 +306,7 @@ export class Intake {
     const { door, clock } = this.#connection;
     // a text without any field is all body: without a blank line its first line would be taken for a field
     const blank = scan.fields === 0 && headerEnd(bytes, 0) !== CRLF.length ? [CRLF] : [];
-    if (door.class === "mx") return [...blank, bytes];
+    if (door.class !== "submission" && door.class !== "lan") return [...blank, bytes];
     const date = scan.hasDate ? "" : `Date: ${formatDate(clock.now())}\r\n`;
     const messageId = scan.hasMessageId ? "" : `Message-ID: <${id}@${door.hostname}>\r\n`;
     return [Buffer.from(date + messageId), ...blank, ...withoutSecrets(bytes, scan.secret)];
@@ -318,6 +327,7 @@ export class Intake {
       authenticated: session.account !== undefined,
       id,
       recipient: recipients.size === 1 ? only : undefined,
+      protocol: protocols[door.class],
       time: clock.now(),
     });
   }
@@ -325,10 +335,11 @@ export class Intake {
   /** One of ours sends it. */
   get #submitted(): boolean {
     const { session, door } = this.#connection;
-    return session.account !== undefined || door.class === "lan";
+    return session.account !== undefined || door.class === "lan" || door.class === "qmqp";
   }
 
   #accepted(id: string): void {
+    this.#id = id;
     const connection = this.#connection;
     const { sender, recipients, outside } = this.#transaction;
     connection.witness?.message(id);

@@ -17,9 +17,13 @@ import { Injector } from "#talk/inject.ts";
 import { login } from "#talk/login.ts";
 import { type RecipientAnswer, recipient } from "#talk/lookup.ts";
 import { Remembered } from "#talk/remembered.ts";
+import { formatNetstring } from "#wire/netstring.ts";
+import { turnedAway } from "#wire/qmtp.ts";
 import { notAdmitted } from "#wire/smtp/replies.ts";
 import type { RoleContext, Running, Start } from "../boot.ts";
 import { checkersOf } from "./content/checkers.ts";
+import { Budget } from "./counted/budget.ts";
+import { CountedSession } from "./counted/session.ts";
 import { doorsOf } from "./door.ts";
 import { LedgerMemory } from "./memory.ts";
 import { judgesBy, siteRules } from "./policy.ts";
@@ -40,7 +44,9 @@ export const start: Start<"smtpd"> = async (context) => {
 
 class Smtpd implements Running<"smtpd"> {
   readonly #context: RoleContext<"smtpd">;
-  readonly #sessions = new Map<SmtpSession, Conn>();
+  readonly #sessions = new Map<SmtpSession | CountedSession, Conn>();
+  /** For messages whose envelope is behind them. */
+  readonly #budget = new Budget(limits.counted.memory);
   readonly #listening: Listening[] = [];
   readonly #auth: Caller;
   readonly #injector: Injector;
@@ -142,9 +148,10 @@ class Smtpd implements Running<"smtpd"> {
   async #serve(door: Door, conn: Conn): Promise<void> {
     const { clock, log } = this.#context;
     const id = `${this.#life}-${(++this.#count).toString(36)}`;
-    const session = new SmtpSession(
-      newConnection({ id, stream: conn, door, peers: this.#peers, clock, log }),
-    );
+    const connection = newConnection({ id, stream: conn, door, peers: this.#peers, clock, log });
+    const session = isCounted(door)
+      ? new CountedSession(connection, this.#budget)
+      : new SmtpSession(connection);
     this.#sessions.set(session, conn);
     serving(this.#sessions.size);
     await session.run().finally(() => {
@@ -159,9 +166,16 @@ const sharedOf = ({ connections, exempt }: Slice) => ({
   exempt: new Networks(exempt),
 });
 
-/** Before TLS there is no word that the client would understand. */
-const wordFor = ({ implicitTls, hostname }: Door, why: Refusal): string =>
-  implicitTls ? "" : notAdmitted(hostname, why).wire;
+/** Before TLS, and where a QMTP client has sent nothing, there is no word that the client would understand. */
+function wordFor(door: Door, why: Refusal): string {
+  if (door.implicitTls || door.class === "qmtp") return "";
+  return door.class === "qmqp"
+    ? formatNetstring(turnedAway(why)).toString()
+    : notAdmitted(door.hostname, why).wire;
+}
+
+/** QMTP and QMQP. */
+const isCounted = (door: Door): boolean => door.class === "qmtp" || door.class === "qmqp";
 
 function peersOf(auth: Caller, injector: Injector, clock: Clock): Peers {
   const { life, entries } = limits.smtp.remembered;
@@ -170,7 +184,9 @@ function peersOf(auth: Caller, injector: Injector, clock: Clock): Peers {
     life,
     entries,
     ask: (address) => auth.ask(recipient, { address }),
-    fleeting: ({ kind }) => kind !== "deliverable",
+    // what fits into a mailbox is another thing after each message
+    fleeting: (answer) =>
+      answer.kind !== "deliverable" || answer.most !== undefined || answer.room !== undefined,
   });
   return {
     recipient: (address) => recipients.get(address),

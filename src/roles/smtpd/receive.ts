@@ -1,11 +1,11 @@
 // Receives the text of DATA and the octets of BDAT: undoes the dots or counts, feeds the intake, holds the client to its time.
 
 import type { Clock } from "#base/clock.ts";
-import { limits } from "#base/limits.ts";
 import { discard } from "#sys/garbage.ts";
 import { DotReader } from "#wire/dots.ts";
 import { badBody } from "#wire/smtp/replies.ts";
 import type { Intake } from "./intake.ts";
+import { Pace } from "./pace.ts";
 
 export interface Source {
   readonly clock: Clock;
@@ -76,21 +76,17 @@ async function pump(
 
 /**
  * What has arrived, held in one place until it is fed: a function that waits for more would keep all that it has seen in its variables
- * meanwhile, 64 KiB for each of many clients. Holds the client to its time, too: RFC 5321 §4.5.3.2.5 gives it that for each block; a byte
- * now and then is no block.
+ * meanwhile, 64 KiB for each of many clients. Holds the client to its time, too.
  */
 class Arrivals {
   readonly #source: Source;
+  readonly #pace: Pace;
   #bytes: Buffer;
-  /** Since `restart`. */
-  #count = 0;
-  /** By when the next bytes must be there. */
-  #end = 0;
 
   constructor(arrived: Buffer, source: Source) {
     this.#bytes = arrived;
     this.#source = source;
-    this.restart();
+    this.#pace = new Pace(source);
   }
 
   /** Feeds what is there; what is behind the end, if that came. Bytes that are thrown away give their memory back at once. */
@@ -99,20 +95,18 @@ class Arrivals {
     this.#bytes = NOTHING;
     const end = feed(bytes);
     if (end >= 0) return bytes.subarray(end);
-    this.#count += bytes.length;
-    if (this.#count >= limits.smtp.bodyBlock) this.restart();
+    this.#pace.count(bytes.length);
     if (thrownAway) discard(bytes);
     return undefined;
   }
 
   next(): Promise<"more" | "timeout" | "gone"> | "more" | "timeout" | "gone" {
-    const read = this.#source.read(this.#end);
+    const read = this.#source.read(this.#pace.end);
     return read instanceof Promise ? read.then((bytes) => this.#took(bytes)) : this.#took(read);
   }
 
   restart(): void {
-    this.#count = 0;
-    this.#end = this.#source.clock.monotonic() + this.#source.patience;
+    this.#pace.restart();
   }
 
   #took(bytes: Buffer | "timeout" | undefined): "more" | "timeout" | "gone" {

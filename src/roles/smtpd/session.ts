@@ -8,6 +8,7 @@ import { badLine, chunkTaken, replies } from "#wire/smtp/replies.ts";
 import { type Reply, refusalWire } from "#wire/smtp/reply.ts";
 import { lookAhead } from "./commands/rcpt.ts";
 import { Intake } from "./intake.ts";
+import { readBy, timeoutOrThrow } from "./pace.ts";
 import { receive, receiveChunk, type Source } from "./receive.ts";
 import {
   type Answer,
@@ -333,13 +334,8 @@ export class SmtpSession {
   }
 
   /** The next bytes, by `end` on the monotonic clock or the end of the connection's time. */
-  #read(end: number): Promise<Buffer | "timeout" | undefined> | Buffer | undefined | "timeout" {
-    const { stream, clock } = this.#connection;
-    const ms = Math.min(end, this.#sessionEnd) - clock.monotonic();
-    if (ms <= 0) return "timeout";
-    // whole seconds, so that the timers of all connections share a few lists
-    const read = stream.read(Math.ceil(ms / 1000) * 1000);
-    return read instanceof Promise ? read.catch(timeoutOrThrow) : read;
+  #read(end: number): ReturnType<Source["read"]> {
+    return readBy(this.#connection, Math.min(end, this.#sessionEnd));
   }
 
   #flush(): Promise<void> | undefined {
@@ -359,11 +355,6 @@ export class SmtpSession {
 
 /** Lets other connections have their turn. */
 const others = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
-
-function timeoutOrThrow(thrown: unknown): "timeout" {
-  if (codeOf(thrown) === "timeout") return "timeout";
-  throw thrown;
-}
 
 /** RFC 4954 §4: where logins are taken, lines may be longer. */
 function newLines({ door }: Connection): LineReader {

@@ -50,10 +50,10 @@ export interface Peers {
 
 /** What a listener is, and what is settled for all its connections: its rules from the configuration, and what follows from them.
  * Replaced as a whole by a reload. mx takes mail for us from anybody; submission takes mail for anybody from our users; lan takes mail
- * for anybody from whom it serves. */
+ * for anybody from whom it serves; qmtp and qmqp are as mx and lan, by other protocols. */
 export interface Door extends Omit<SmtpListener, "tls"> {
   readonly implicitTls: boolean;
-  /** lan: the only clients there are; undefined: everybody. */
+  /** lan and qmqp: the only clients there are; undefined: everybody. */
   readonly serves: Networks | undefined;
   /** Who must say first who the client is. */
   readonly proxies: Networks;
@@ -71,6 +71,12 @@ export interface Door extends Omit<SmtpListener, "tls"> {
   readonly greetDelay: number;
   /** What is refused for its points goes into Rejects (docs/rejects.md). */
   readonly rejects: boolean;
+  /** Hosts and ".suffixes" that are not ours and for which mail is taken from anybody (qmail.rcpthosts). */
+  readonly relayHosts: ReadonlySet<string>;
+  /** Domains of which user%host@domain is user@host. */
+  readonly percentHack: ReadonlySet<string>;
+  /** The domain of recipients without one. */
+  readonly bareHost: string;
 }
 
 /** Who is served: the peer, or whom a proxy speaks for. */
@@ -125,6 +131,8 @@ export type Wishes = Omit<Envelope, "sender" | "recipients" | "submitted" | "rej
 export interface Transaction {
   /** "" is the null sender. */
   readonly sender: string;
+  /** As it was declared (RFC 1870 §6); 0: it was not. */
+  readonly size: number;
   readonly wishes: Wishes;
   /** By address, in the order they came. */
   readonly recipients: Map<string, Recipient>;
@@ -165,12 +173,12 @@ export function newConnection(
   return { ...given, ...counts, client: { address, port, name: "" }, judge, witness, session: newSession() };
 }
 
-/** Only strangers are judged: users log in, and a lan listener has its own. */
+/** Only strangers are judged: users log in, and a lan or qmqp listener has its own. */
 export function judgeFor(
   { door, peers }: Pick<Connection, "door" | "peers">,
   address: string,
 ): SessionJudge | undefined {
-  return door.class === "mx" ? peers.judge?.(address, door.name) : undefined;
+  return door.class === "mx" || door.class === "qmtp" ? peers.judge?.(address, door.name) : undefined;
 }
 
 /** What a verb answers: a reply, and what happens next when it is not the next command. */

@@ -173,7 +173,8 @@ class Server {
     const { remote, system_users } = this.#config;
     // nobody would ask it
     if (role === "tlspolicy" && remote.mta_sts === "off" && remote.tls_reports === "") return 0;
-    if (role === "lspawn" && system_users.enabled === "off") return 0;
+    if (role === "lspawn" && system_users.enabled === "off" && system_users.allow_programs === "off")
+      return 0;
     const setting = roles[role].processes;
     return setting ? this.#config.processes[setting] : 1;
   }

@@ -29,6 +29,7 @@ export function spawner(
     nodeArguments: [
       "--disable-warning=ExperimentalWarning",
       ...(row.tidy ? ["--single-threaded-gc", "--max-semi-space-size=2"] : []),
+      ...(row.young ? [`--max-semi-space-size=${row.young}`] : []),
       ...(row.syncs ? [] : permissions(inside(row.reads), inside(row.writes))),
       ...(row.workers && !row.syncs ? ["--allow-worker"] : []),
       BOOT,

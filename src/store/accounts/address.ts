@@ -3,6 +3,7 @@
 import { domainToASCII } from "node:url";
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
+import { parseAddress } from "#wire/smtp/path.ts";
 
 export interface AccountAddress {
   /** `local@domain`, folded. */
@@ -55,6 +56,44 @@ export function parseAccount(given: string): Result<AccountAddress> {
   return ok({ address: `${local}@${domain.value}`, local, domain: domain.value });
 }
 
+/** An address that mail may go on to, here or elsewhere; the domain as it is compared. */
+export function parseTarget(given: string): Result<string> {
+  const parsed = parseAddress(given.trim(), { utf8: true });
+  return parsed.ok ? ok(parsed.value.address) : err(`"${given}" is not an address such as "ann@example.org"`);
+}
+
+/** What follows the name of an account in an extension address, in its folded form: letters, digits and such, with dots and dashes between them. */
+export function parseExtension(given: string): Result<string> {
+  const ext = foldLocal(given);
+  return LOCAL.test(ext) && Buffer.byteLength(ext) < limits.smtp.localPart
+    ? ok(ext)
+    : err(`"${given}" cannot be an extension: give one such as "shop" or "lists-news"`);
+}
+
+/** The ways to read a local part as a name and an extension, the longest name first: `a-b-c` is `a-b` with `c`, or `a` with `b-c`. */
+export function* extensionsOf(
+  local: string,
+  marks: string,
+): Iterable<{ readonly name: string; readonly ext: string }> {
+  for (let at = local.length - 1; at > 0; at--)
+    if (marks.includes(local[at] ?? "")) yield { name: local.slice(0, at), ext: local.slice(at + 1) };
+}
+
+/**
+ * The names of instructions for an extension, the best first, as qmail-local looks for `.qmail-ext` and `.qmail-…default` (dots are colons there). `rest` is
+ * what "default" stands for; undefined: the whole name was there.
+ */
+export function* instructionNames(
+  ext: string,
+): Iterable<{ readonly name: string; readonly rest: string | undefined }> {
+  const safe = ext.replaceAll(".", ":");
+  yield { name: safe, rest: undefined };
+  if (ext === "") return;
+  for (let at = safe.length; at > 0; at--)
+    if (safe[at - 1] === "-") yield { name: `${safe.slice(0, at)}default`, rest: ext.slice(at) };
+  yield { name: "default", rest: ext };
+}
+
 /** Bytes that stand for themselves in a directory name. A "%" of the name itself becomes "%25", so that no two names meet. */
 const SAFE = /^[a-z0-9_+=~-]$/;
 
@@ -72,3 +111,6 @@ export function safeName(name: string): string {
 /** Where an account's mail lies, relative to the data directory. */
 export const maildirOf = (local: string, domain: string): string =>
   `mail/${safeName(domain)}/${safeName(local)}/Maildir`;
+
+/** Where the mail of all accounts of a domain lies. */
+export const domainMail = (domain: string): string => `mail/${safeName(domain)}`;

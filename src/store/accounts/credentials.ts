@@ -20,6 +20,9 @@ const MOST_MEMORY = 1 << 20;
 const PHC =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
+/** Whether a text is a password as it is stored. */
+export const isHash = (stored: string): boolean => PHC.test(stored);
+
 /** As it is stored. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT);

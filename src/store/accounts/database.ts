@@ -25,6 +25,48 @@ const migrations: readonly string[] = [
      created INTEGER NOT NULL,
      UNIQUE (domain, local)
    ) STRICT;`,
+  // docs/directory.md; lists of addresses that nobody looks up by their members are JSON
+  `ALTER TABLE domains ADD COLUMN alias_of TEXT REFERENCES domains (name);
+   ALTER TABLE domains ADD COLUMN catch_all TEXT;
+   ALTER TABLE domains ADD COLUMN quota_bytes INTEGER;
+   ALTER TABLE domains ADD COLUMN quota_messages INTEGER;
+   ALTER TABLE domains ADD COLUMN max_accounts INTEGER;
+   ALTER TABLE domains ADD COLUMN total_bytes INTEGER;
+   ALTER TABLE domains ADD COLUMN total_messages INTEGER;
+   ALTER TABLE accounts ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE accounts ADD COLUMN quota_bytes INTEGER;
+   ALTER TABLE accounts ADD COLUMN quota_messages INTEGER;
+   ALTER TABLE accounts ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]';
+   ALTER TABLE accounts ADD COLUMN keep INTEGER NOT NULL DEFAULT 1;
+   CREATE TABLE extensions (
+     account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+     ext TEXT NOT NULL,
+     mailbox INTEGER NOT NULL,
+     password TEXT,
+     PRIMARY KEY (account, ext)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE instructions (
+     account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+     name TEXT NOT NULL,
+     text TEXT NOT NULL,
+     PRIMARY KEY (account, name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE aliases (
+     id INTEGER PRIMARY KEY,
+     local TEXT NOT NULL,
+     domain TEXT NOT NULL REFERENCES domains (name),
+     address TEXT NOT NULL UNIQUE,
+     owner TEXT,
+     verp INTEGER NOT NULL,
+     created INTEGER NOT NULL,
+     UNIQUE (domain, local)
+   ) STRICT;
+   CREATE TABLE targets (
+     alias INTEGER NOT NULL REFERENCES aliases (id) ON DELETE CASCADE,
+     target TEXT NOT NULL,
+     PRIMARY KEY (alias, target)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX targets_target ON targets (target);`,
 ];
 
 /** Opens the directory below the working directory, makes it when it is missing, and brings its schema up to date. */
@@ -62,11 +104,13 @@ function migrate(database: DatabaseSync, file: string): void {
 const versionOf = (database: DatabaseSync): number =>
   Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
 
+export type SqlValue = string | number | null;
+
 /** A row of a statement in the shape its SELECT promises. */
-export function row<T>(statement: StatementSync, ...values: (string | number)[]): T | undefined {
+export function row<T>(statement: StatementSync, ...values: SqlValue[]): T | undefined {
   return statement.get(...values) as T | undefined;
 }
 
-export function rows<T>(statement: StatementSync, ...values: (string | number)[]): readonly T[] {
+export function rows<T>(statement: StatementSync, ...values: SqlValue[]): readonly T[] {
   return statement.all(...values) as T[];
 }

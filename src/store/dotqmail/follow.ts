@@ -9,7 +9,8 @@ export interface Actions {
   /** `copy`: how many times this line was there before. */
   maildir(path: string, copy: number): Promise<string | undefined>;
   mbox(path: string): Promise<string | undefined>;
-  program(command: string): Promise<{ readonly end: ProgramEnd; readonly report: string }>;
+  /** `key`: of the line, for whoever keeps the record of what is done himself. */
+  program(command: string, key: string): Promise<{ readonly end: ProgramEnd; readonly report: string }>;
 }
 
 /** Which lines are done, by their keys. */
@@ -31,7 +32,7 @@ type Step =
   | { readonly kind: "failed" | "deferred"; readonly report: string };
 
 /** Behind the key of a program that ended with 99. */
-const STOPPED = "!";
+export const STOPPED = "!";
 
 /** Keys of lines look like this. */
 export const keyPattern = /^[0-9a-f]{16}\.\d{1,7}!?$/;
@@ -80,15 +81,19 @@ async function once(
 ): Promise<Step> {
   if (progress.has(key)) return { kind: "done", report: "" };
   if (progress.has(`${key}${STOPPED}`)) return { kind: "stop", report: "" };
-  const step = await run(line, copy, actions);
+  const step = await run(line, { key, copy }, actions);
   if (step.kind === "done") await progress.mark(key);
   if (step.kind === "stop") await progress.mark(`${key}${STOPPED}`);
   return step;
 }
 
-async function run(line: Line, copy: number, actions: Actions): Promise<Step> {
+async function run(
+  line: Line,
+  { key, copy }: { readonly key: string; readonly copy: number },
+  actions: Actions,
+): Promise<Step> {
   if (line.kind === "program") {
-    const { end, report } = await actions.program(line.command);
+    const { end, report } = await actions.program(line.command, key);
     return { kind: end, report: report === "" || report.endsWith("\n") ? report : `${report}\n` };
   }
   const flaw = line.kind === "mbox" ? await actions.mbox(line.path) : await actions.maildir(line.path, copy);

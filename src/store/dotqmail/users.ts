@@ -43,7 +43,7 @@ class Followed<T> {
     if (!found) return undefined;
     const stamp = `${found.inode} ${found.size} ${found.mtimeMs} ${found.changedMs}`;
     if (stamp !== this.#stamp) {
-      const bytes = await readWhole(this.#disk, this.#path, limits.lspawn.users);
+      const bytes = await readWhole(this.#disk, this.#path, limits.lspawn.file);
       if (!bytes) return undefined;
       this.#value = this.#understand(bytes);
       this.#stamp = stamp;

@@ -3,7 +3,7 @@
 
 import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
-import { integer, list, readJson, record, type Shaped, text } from "#base/shape.ts";
+import { integer, list, optional, readJson, record, type Shaped, text } from "#base/shape.ts";
 import { messageFields, recipientFields } from "#wire/envelope.ts";
 
 const settingsShape = record({
@@ -11,6 +11,9 @@ const settingsShape = record({
   hostname: text(255),
   /** What completes addresses without a domain. */
   domain: text(255),
+  /** What completes hosts without a dot, and those that end in "+" (docs/inject.md); missing in what an older server has written. */
+  defaultDomain: optional(text(255)),
+  plusDomain: optional(text(255)),
   /** Bytes of a message. */
   maxSize: integer(1),
 });

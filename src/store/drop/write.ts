@@ -2,8 +2,9 @@
 
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { readWhole, realDisk } from "#sys/disk.ts";
-import { createShared } from "#sys/strange.ts";
+import { limits } from "#base/limits.ts";
+import { type Disk, readWhole, realDisk } from "#sys/disk.ts";
+import { createShared, ownsMany } from "#sys/strange.ts";
 import { type DropHead, type DropSettings, draftName, formatDrop, parseSettings } from "./file.ts";
 import { drop } from "./places.ts";
 
@@ -20,12 +21,39 @@ export async function readSettings(directory: string): Promise<DropSettings | un
   return settings?.ok ? settings.value : undefined;
 }
 
+/** Whether this user has as many messages waiting as a user may. Messages that are written at the same moment may exceed that a little. */
+export const isCrowded = (
+  directory: string,
+  uid: number,
+  most: number = limits.drop.perUser,
+): Promise<boolean> => ownsMany(path.join(directory, drop.fresh), uid, most);
+
+/** What is needed of a disk; files are shared with the queue's user. */
+type Sharing = Pick<Disk, "create" | "rename" | "remove" | "syncDirectory">;
+
+const sharing: Sharing = {
+  create: createShared,
+  rename: (from, to) => realDisk.rename(from, to),
+  remove: (at) => realDisk.remove(at),
+  syncDirectory: (at) => realDisk.syncDirectory(at),
+};
+
+export interface DropOptions {
+  readonly disk?: Sharing;
+  /** Of the message, for who must know it again; else by chance. */
+  readonly name?: string;
+}
+
 /** Resolves when the message is durable. Trouble when it is not; then nothing of it is left. */
-export async function writeDrop(directory: string, head: DropHead, message: Buffer): Promise<void> {
+export async function writeDrop(
+  directory: string,
+  head: DropHead,
+  message: Buffer,
+  { disk = sharing, name = randomBytes(16).toString("hex") }: DropOptions = {},
+): Promise<void> {
   const fresh = path.join(directory, drop.fresh);
-  const name = randomBytes(16).toString("hex");
   const draft = path.join(fresh, draftName(name));
-  const file = await createShared(draft, MODE);
+  const file = await disk.create(draft, MODE);
   let at = draft;
   try {
     try {
@@ -34,11 +62,11 @@ export async function writeDrop(directory: string, head: DropHead, message: Buff
     } finally {
       await file.close();
     }
-    await realDisk.rename(draft, path.join(fresh, name));
+    await disk.rename(draft, path.join(fresh, name));
     at = path.join(fresh, name);
-    await realDisk.syncDirectory(fresh);
+    await disk.syncDirectory(fresh);
   } catch (thrown) {
-    await realDisk.remove(at).catch(() => {
+    await disk.remove(at).catch(() => {
       // a draft that stays is removed after a day
     });
     throw thrown;

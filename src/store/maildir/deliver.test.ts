@@ -107,7 +107,7 @@ test("a message comes into new/ with LF, its sizes in the name, and nothing stay
     assert.equal(bytes, `Return-Path: <a@b.example>\nDelivered-To: c@d.example\n${disk}`);
     const wire = bytes.replaceAll("\n", "\r\n").length;
     assert.equal(path.basename(file), `1.id-1.0.h,S=${bytes.length},W=${wire}`);
-    assert.deepEqual(dropped, { file: path.basename(file), again: false });
+    assert.deepEqual(dropped, { file: path.basename(file), again: false, full: false });
     assert.deepEqual(namesIn(at, "tmp"), []);
     assert.equal(statSync(at).mode & 0o777, 0o700);
     assert.equal(statSync(file).mode & 0o777, 0o600);

@@ -20,12 +20,16 @@ export interface Letter {
   /** Lines put in front of the message, with LF. */
   readonly head: Buffer;
   readonly body: LetterBody;
+  /** Whether the file, of so many bytes, may be put there, unless an earlier delivery has done so; missing: it may. Rejects when that cannot be known now. */
+  readonly mayAdd?: (bytes: number) => Promise<boolean>;
 }
 
 export interface Dropped {
   readonly file: string;
   /** An earlier delivery was found; nothing was written. */
   readonly again: boolean;
+  /** It may not be put there; nothing was written. */
+  readonly full: boolean;
 }
 
 /** A host name as part of a Maildir file name (maildir(5): "/" and ":" must not stand there; the comma is ours). */
@@ -103,14 +107,16 @@ export class Mailbox {
       case "there":
       case "taken":
         await Promise.all([this.#newGate.pass(), this.#recent.settle()]);
-        return { file: name, again: true };
+        return { file: name, again: true, full: false };
       case "none":
+        if (letter.mayAdd && !(await letter.mayAdd(sized.unixSize)))
+          return { file: name, again: false, full: true };
         await this.#write(name, letter, sized);
         break;
       case "ready":
     }
     await this.#show(name, await this.#recent.add(letter.base));
-    return { file: name, again: false };
+    return { file: name, again: false, full: false };
   }
 
   /** L2: the table in docs/local.md. */

@@ -78,7 +78,9 @@ export class Journal {
       { number: recovered.lastNumber, generation: recovered.lastGeneration },
     );
     for (const segment of recovered.segments) this.#segments.found(segment);
-    for (const { kept } of recovered.messages.values()) this.#segments.hold(kept.segment, kept.length);
+    const { messages } = recovered;
+    for (const slot of messages.slots())
+      this.#segments.hold(messages.segmentOf(slot), messages.lengthOf(slot));
     this.#segments.prepare();
   }
 

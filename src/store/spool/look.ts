@@ -69,7 +69,8 @@ async function readAll(
     });
     if (!read) return undefined;
   }
-  const messages = [...replay.messages.values()].sort((a, b) => a.head.arrived - b.head.arrived);
+  replay.messages.sort();
+  const messages = [...replay.messages.values()];
   return { messages, damaged };
 }
 

@@ -6,7 +6,7 @@ import type { Disk, DiskFile } from "#sys/disk.ts";
 import { FIRST, formatHeader, type Life, parseHeader, RECORD_HEADER, segmentNumber } from "./record.ts";
 import { Replay } from "./replay.ts";
 import { scanSegment, scanWindow } from "./scan.ts";
-import type { Stored } from "./state.ts";
+import type { Shelf } from "./shelf.ts";
 
 export interface FoundSegment {
   readonly number: number;
@@ -15,8 +15,10 @@ export interface FoundSegment {
 }
 
 export interface Recovered {
-  /** In no particular order. Whoever takes a message over may delete it here, so that it is not twice in memory. */
-  readonly messages: Map<string, Stored>;
+  /** In no particular order. Whoever works on them from now on takes the shelf over. */
+  readonly messages: Shelf;
+  /** Ids of live messages that were imported. */
+  readonly imported: readonly string[];
   /** In the order of their generations. */
   readonly segments: readonly FoundSegment[];
   /** The greatest number of a segment file, readable or not; -1 when there is none. */
@@ -57,8 +59,13 @@ class Reader implements Recovered {
     this.#journal = path.join(spool.directory, "journal");
   }
 
-  get messages(): Map<string, Stored> {
+  get messages(): Shelf {
     return this.#replay.messages;
+  }
+
+  get imported(): readonly string[] {
+    const { imported, messages } = this.#replay;
+    return [...imported].filter((id) => messages.slotOf(id) !== undefined);
   }
 
   get lastPrefix(): number {
@@ -184,7 +191,7 @@ async function settleHeader(file: DiskFile, life: Life, bytes: Buffer): Promise<
 }
 
 /** R4 */
-async function removeOrphans(spool: SpoolLocation, messages: ReadonlyMap<string, Stored>): Promise<void> {
+async function removeOrphans(spool: SpoolLocation, messages: Shelf): Promise<void> {
   const bodies = path.join(spool.directory, "body");
   for (const name of await spool.disk.list(bodies)) {
     if (!messages.get(name)?.head.file) await spool.disk.remove(path.join(bodies, name));

@@ -1,9 +1,9 @@
 // Replay: what the records of a journal say, one after the other, about which messages live and how far they are (docs/queue.md R1).
 
-import { Pool } from "#base/pool.ts";
 import { filePlace, type Place } from "./place.ts";
 import { END, type Life, MESSAGE, messageParts, PROGRESS, RECORD_HEADER } from "./record.ts";
-import { type Head, type Progress, parseHead, parseProgress, type Stored } from "./state.ts";
+import { Shelf } from "./shelf.ts";
+import { type Head, type ProgressNote, parseHead, parseProgress } from "./state.ts";
 
 /** A segment as far as its records need it. */
 export interface ReplayedSegment {
@@ -17,16 +17,11 @@ export function prefixOf(id: string): number {
   return Number.isSafeInteger(number) ? number : 0;
 }
 
-/** Senders and the texts of statuses that many messages have in common. */
-const SHARED = 10_000;
-
-/** Most messages in a journal have no progress until they end. */
-const NONE: Stored["progress"] = new Map();
-
 export class Replay {
-  readonly #shared = new Pool(SHARED);
   /** In no particular order. */
-  readonly messages = new Map<string, Stored>();
+  readonly messages = new Shelf();
+  /** Ids of messages that were imported; some may have ended. */
+  readonly imported = new Set<string>();
   /** The greatest prefix of an id in any record. */
   lastPrefix = 0;
 
@@ -39,7 +34,7 @@ export class Replay {
       case PROGRESS:
         return this.#progress(payload);
       case END:
-        this.messages.delete(payload.toString());
+        this.messages.remove(payload.toString());
         return true;
       default:
         return false;
@@ -50,47 +45,39 @@ export class Replay {
     const parts = messageParts(bytes);
     const head = parts && parseHead(parts.head);
     if (!parts || !head?.ok) return false;
-    const { id, ends, warns, passes } = head.value;
-    const known = this.messages.get(id);
+    const { id, ends, warns, passes, since } = head.value;
+    const known = this.messages.slotOf(id);
+    const slot = known ?? this.messages.reserve(id);
     const place = placeOf(head.value, { segment, at, length: bytes.length, body: parts.body });
-    this.messages.set(id, {
-      head: head.value,
-      kept: { place, segment: segment.number, length: bytes.length },
-      warned: known?.warned ?? false,
-      held: known?.held ?? false,
-      progress: known?.progress ?? NONE,
-    });
+    const kept = { place, segment: segment.number, length: bytes.length };
+    if (known === undefined) this.messages.put(slot, { head: head.value, kept, warned: false, held: false });
+    // a copy: its progress so far goes on
+    else this.messages.move(slot, head.value, kept);
+    if (since) {
+      this.imported.add(id);
+      this.#note(slot, since);
+    }
     this.lastPrefix = Math.max(this.lastPrefix, prefixOf(id));
-    if (ends !== undefined) this.messages.delete(ends);
-    const warned = warns === undefined ? undefined : this.messages.get(warns);
-    if (warned) warned.warned = true;
-    if (passes) this.#tried(passes.id, [passes.recipient]);
+    if (ends !== undefined) this.messages.remove(ends);
+    const warned = warns === undefined ? undefined : this.messages.slotOf(warns);
+    if (warned !== undefined) this.messages.warn(warned);
+    const passed = passes && this.messages.slotOf(passes.id);
+    if (passes && passed !== undefined) this.messages.note(passed, [passes.recipient]);
     return true;
   }
 
   #progress(payload: Buffer): boolean {
     const note = parseProgress(payload);
     if (!note.ok) return false;
-    const message = this.messages.get(note.value.id);
-    if (!message) return true;
-    message.warned ||= note.value.warned;
-    message.held = note.value.held ?? message.held;
-    this.#tried(note.value.id, note.value.recipients);
+    const slot = this.messages.slotOf(note.value.id);
+    if (slot !== undefined) this.#note(slot, note.value);
     return true;
   }
 
-  #tried(id: string, recipients: readonly Progress[]): void {
-    const message = this.messages.get(id);
-    if (!message || recipients.length === 0) return;
-    const progress = message.progress === NONE ? new Map() : message.progress;
-    for (const each of recipients) {
-      progress.set(each.index, {
-        ...each,
-        code: this.#shared.share(each.code),
-        text: this.#shared.share(each.text),
-      });
-    }
-    message.progress = progress;
+  #note(slot: number, { warned, held, recipients }: Omit<ProgressNote, "id">): void {
+    if (warned) this.messages.warn(slot);
+    if (held !== undefined) this.messages.hold(slot, held);
+    this.messages.note(slot, recipients);
   }
 }
 

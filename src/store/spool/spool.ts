@@ -27,6 +27,8 @@ export interface Spool {
   readonly recovered: Recovered;
   /** A prefix for ids that was never given before (Q8). */
   prefix(): string;
+  /** An id with this prefix came from elsewhere: those given from now on are greater. */
+  saw(prefix: number): void;
 }
 
 /** Opens a spool, and makes it when it is new. Trouble when the disk does not let us. */
@@ -43,6 +45,9 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     prefix: () => {
       last = Math.max(last + 1, clock.now());
       return last.toString(36);
+    },
+    saw: (prefix) => {
+      last = Math.max(last, prefix);
     },
   };
 }

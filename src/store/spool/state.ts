@@ -36,6 +36,8 @@ export interface Head {
   readonly ends?: string | undefined;
   /** The message that has been warned about with this record. */
   readonly warns?: string | undefined;
+  /** An imported message: what had become of it where it came from. */
+  readonly since?: Omit<ProgressNote, "id"> | undefined;
   /** What this record means for the message that this one has gone on from (Q14). */
   readonly passes?: Passed | undefined;
 }
@@ -102,6 +104,7 @@ const headShape = record({
   front: optional(text(limits.queue.front)),
   ends: optional(text(64)),
   warns: optional(text(64)),
+  since: optional(record({ warned: flag, held: optional(flag), recipients: list(progressRow) })),
   passes: optional(record({ id: text(64), recipient: progressRow })),
 });
 
@@ -115,9 +118,10 @@ const noteShape = record({
 const row = (each: Progress) => [each.index, each.state, each.attempts, each.next, each.code, each.text];
 
 export function formatHead(head: Head): string {
-  const { file, passes, ...rest } = head;
+  const { file, passes, since, ...rest } = head;
   const passed = passes && { passes: { id: passes.id, recipient: row(passes.recipient) } };
-  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...passed });
+  const told = since && { since: { ...since, recipients: since.recipients.map(row) } };
+  return JSON.stringify({ ...rest, ...(file ? { file } : {}), ...passed, ...told });
 }
 
 export function parseHead(bytes: Buffer): Result<Head> {

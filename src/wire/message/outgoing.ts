@@ -8,6 +8,7 @@ import { parseAddresses } from "./address.ts";
 import { completeAddresses } from "./complete.ts";
 import { type Field, parseFields } from "./header.ts";
 import { formatDate } from "./rfcdate.ts";
+import { cleanText } from "./unix.ts";
 
 export interface Author {
   /** Completes addresses that have no domain. */
@@ -66,11 +67,11 @@ export function prepareMessage(input: Buffer, author: Author): Result<Outgoing> 
   });
 }
 
-/** Every line end as CR LF, no NUL; a CR alone ends a line too, because a server would take it for one or refuse it (RFC 5321 §2.3.8).
- * The first line of an mbox message is none of its fields. */
+/** Every line end as CR LF. The first line of an mbox message is none of its fields. */
 function linesOf(input: Buffer): string {
-  const text = input.toString("latin1").replaceAll("\0", "");
-  const lines = text.replaceAll(/\r\n|\r|\n/g, "\r\n").replace(/^>?From [^\n]*\n/, "");
+  const lines = cleanText(input)
+    .replaceAll("\n", "\r\n")
+    .replace(/^>?From [^\n]*\n/, "");
   return lines === "" || lines.endsWith("\r\n") ? lines : `${lines}\r\n`;
 }
 

@@ -16,6 +16,8 @@ export interface Received {
   readonly utf8: boolean;
   readonly tls: { readonly version: string; readonly cipher: string } | undefined;
   readonly authenticated: boolean;
+  /** Another one than SMTP. */
+  readonly protocol?: string | undefined;
   readonly id: string;
   /** The only recipient; undefined when there are more, so that none learns of another (RFC 5321 §7.2). */
   readonly recipient: string | undefined;
@@ -47,7 +49,7 @@ export function formatReceived(received: Received): string {
   const { hello, name, address, hostname, tls, id, recipient, time } = received;
   const literal = address === "" ? "unknown" : addressLiteral(address);
   const client = name === "" ? literal : `${plainName(name)} ${literal}`;
-  const protocol = protocolName({ ...received, tls: tls !== undefined });
+  const protocol = received.protocol ?? protocolName({ ...received, tls: tls !== undefined });
   const lines = [
     `Received: from ${plainName(hello)} (${client})`,
     `by ${hostname} with ${protocol}${tls === undefined ? "" : ` (${plainName(tls.version)})`}`,

@@ -27,6 +27,11 @@ export function toUnix(bytes: Buffer): Buffer {
   return Buffer.from(bytes.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
 }
 
+/** A text that was written by any program: no NUL, and every line end is LF, CR alone too, because a server would take it for one or refuse it
+ * (RFC 5321 §2.3.8). Bytes, one a character. */
+export const cleanText = (bytes: Buffer): string =>
+  bytes.toString("latin1").replaceAll("\0", "").replaceAll(/\r\n?/g, "\n");
+
 /** LF → CRLF for a whole text; CRLFs that are there already stay. */
 export function toWire(bytes: Buffer): Buffer {
   const text = bytes.toString("latin1");

@@ -124,6 +124,9 @@ export const replies = {
   notYourAddress: reply(553, "5.7.1", "That is not an address of your account"),
   relayDenied: reply(550, "5.7.1", "Relay denied: we take no mail for that domain from you"),
   noSuchUser: reply(550, "5.1.1", "No such user here"),
+  /** RFC 3463 §3.3: X.2.2, X.2.3. */
+  mailboxFull: reply(452, "4.2.2", "The mailbox is full"),
+  largerThanMailbox: reply(552, "5.2.3", "The message is larger than the mailbox may be"),
   tooManyRecipients: reply(452, "4.5.3", "Too many recipients, send the rest in another transaction"),
   lookupAway: reply(451, "4.3.0", "Recipients cannot be checked now, try again later"),
   // messages
@@ -188,6 +191,10 @@ const recipientProblems: Readonly<Record<PathProblem, Reply>> = {
 
 export const badSender = (problem: PathProblem): Reply => senderProblems[problem];
 export const badRecipient = (problem: PathProblem): Reply => recipientProblems[problem];
+
+/** What auth says of an address that exists and takes no mail; the class of the status is that of the reply. */
+export const deniedRecipient = ({ code, text }: { readonly code: string; readonly text: string }): Reply =>
+  reply(code.startsWith("5.") ? 550 : 450, code, text);
 
 export const badParams = (why: string): Reply => reply(501, "5.5.4", why);
 /** RFC 5321 §4.1.1.11. */

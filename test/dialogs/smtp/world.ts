@@ -1,11 +1,15 @@
 // smtpd for dialogs: the real session with made-up peers, in memory (fake clock, pretended TLS) and on loopback (real TLS).
-// given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan   auth=away   queue=full|later|never|away|lost|silent
+// given: users=ann@example.test bob@…   mode=mx|submission|submissions|lan|qmtp|qmqp   auth=away   queue=full|later|never|away|lost|silent
+//        relay=HOST… (qmail.rcpthosts)   percent=HOST… (qmail.percenthack)
 //        size=N   recipients=N   tls=no   slowqueue=yes   contact=TEXT   xclient=yes (the client may use it)
+//        full=ADDRESS (its mailbox takes 1000 bytes, of which 400 are left)   suspended=ADDRESS   looping=ADDRESS
 //        why=long (the queue has much to say)   messages=N   errors=N   hops=N   fields=N   header=N
 
 import type { Clock } from "#base/clock.ts";
 import { Trouble } from "#base/problem.ts";
 import { Logger } from "#log/logger.ts";
+import { Budget } from "#roles/smtpd/counted/budget.ts";
+import { CountedSession } from "#roles/smtpd/counted/session.ts";
 import { doorsOf } from "#roles/smtpd/door.ts";
 import { SmtpSession } from "#roles/smtpd/session.ts";
 import { type Door, newConnection, type Peers } from "#roles/smtpd/state.ts";
@@ -32,7 +36,8 @@ export class World {
   readonly clock = new FakeClock();
   readonly messages: Message[] = [];
   readonly lines: string[] = [];
-  readonly sessions = new Set<SmtpSession>();
+  readonly sessions = new Set<SmtpSession | CountedSession>();
+  readonly budget = new Budget(1_000_000);
   readonly peers: Peers;
   readonly door: Door;
   readonly #given: Given;
@@ -49,6 +54,10 @@ export class World {
       recipient: async (address) => {
         this.#away("auth");
         const domains = new Set(this.#users.map((user) => splitAddress(user).domain));
+        if (address === given["full"]) return { kind: "deliverable", room: 400, most: 1000 };
+        if (address === given["suspended"])
+          return { kind: "denied", why: { code: "4.2.1", text: "suspended" } };
+        if (address === given["looping"]) return { kind: "denied", why: { code: "5.4.6", text: "a loop" } };
         if ([...this.#users, "postmaster"].includes(address.toLowerCase())) return { kind: "deliverable" };
         return { kind: domains.has(splitAddress(address).domain) ? "unknown" : "elsewhere" };
       },
@@ -69,9 +78,9 @@ export class World {
     const sink = (line: string) => void this.lines.push(line);
     const log = new Logger({ role: "smtpd", clock, level: "debug", sink });
     const { door, peers } = this;
-    const session = new SmtpSession(
-      newConnection({ id: `s${++this.#count}`, stream, door, peers, clock, log }),
-    );
+    const connection = newConnection({ id: `s${++this.#count}`, stream, door, peers, clock, log });
+    const counted = door.class === "qmtp" || door.class === "qmqp";
+    const session = counted ? new CountedSession(connection, this.budget) : new SmtpSession(connection);
     this.sessions.add(session);
     await session.run().finally(() => this.sessions.delete(session));
   }
@@ -134,15 +143,23 @@ export class World {
   }
 }
 
+const words = (text = ""): readonly string[] => text.split(" ").filter((word) => word !== "");
+
+const ways: Readonly<Record<string, "none" | "implicit">> = {
+  submissions: "implicit",
+  qmtp: "none",
+  qmqp: "none",
+};
+
 function doorOf(given: Given, clock: Clock): Door {
   const mode = given["mode"] ?? "mx";
   const listener = smtpListener("it", {
     class: mode === "submissions" ? "submission" : (mode as Door["class"]),
-    tls: mode === "submissions" ? "implicit" : "starttls",
+    tls: ways[mode] ?? "starttls",
     maxSize: Number(given["size"] ?? 1_000_000),
     maxRecipients: Number(given["recipients"] ?? 100),
     // the client's address in memory and on loopback
-    networks: mode === "lan" ? ["192.0.2.7", "127.0.0.0/8"] : [],
+    networks: ["lan", "qmqp"].includes(mode) ? ["192.0.2.7", "127.0.0.0/8"] : [],
     messages: Number(given["messages"] ?? 1000),
     errors: Number(given["errors"] ?? 20),
     hops: Number(given["hops"] ?? 100),
@@ -162,6 +179,9 @@ function doorOf(given: Given, clock: Clock): Door {
     policy: standardPolicy,
     content: [],
     dnsServers: [],
+    relayHosts: words(given["relay"]),
+    percentHack: words(given["percent"]),
+    bareHost: "mail.example.test",
   } as const;
   return doorsOf(slice, clock).get("it") as Door;
 }

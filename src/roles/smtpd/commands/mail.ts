@@ -39,6 +39,7 @@ export function beginTransaction(connection: Connection, { address, params }: Se
   const { wishes } = params;
   session.transaction = {
     sender: address,
+    size: params.size,
     wishes,
     recipients: new Map(),
     envelope: 0,

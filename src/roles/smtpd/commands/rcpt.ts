@@ -4,13 +4,14 @@ import { limits } from "#base/limits.ts";
 import { err, ok, type Result } from "#base/result.ts";
 import type { RecipientAnswer } from "#talk/lookup.ts";
 import { type Recipient, splitAddress } from "#wire/envelope.ts";
+import { isListed, withoutPercent } from "#wire/qmail/hosts.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { parsePath } from "#wire/smtp/path.ts";
-import { badRecipient, replies } from "#wire/smtp/replies.ts";
+import { badRecipient, deniedRecipient, replies } from "#wire/smtp/replies.ts";
 import type { Reply } from "#wire/smtp/reply.ts";
 import { refusedBy } from "../judged.ts";
 import { readRcptParams } from "../parameters.ts";
-import { type Answer, type Connection, closing } from "../state.ts";
+import { type Answer, type Connection, closing, type Door } from "../state.ts";
 
 export function forwardPath(rest: string, connection: Connection): Result<Recipient, Reply> {
   const [prefix = ""] = /^to: */i.exec(rest) ?? [];
@@ -40,7 +41,7 @@ export function lookAhead(connection: Connection, waiting: Iterable<Buffer>): vo
     transaction.ahead++;
     const recipient = forwardPath(rest, connection);
     if (!recipient.ok || lookups.has(recipient.value.address)) continue;
-    const answer = connection.peers.recipient(recipient.value.address);
+    const answer = lookUp(connection, recipient.value.address);
     // who waits for it hears of it
     answer.catch(() => {});
     lookups.set(recipient.value.address, answer);
@@ -48,7 +49,7 @@ export function lookAhead(connection: Connection, waiting: Iterable<Buffer>): vo
 }
 
 export async function addRecipient(connection: Connection, given: Recipient): Promise<Answer> {
-  const { door, peers, session } = connection;
+  const { door, session } = connection;
   const { transaction } = session;
   if (!transaction) return replies.mailFirst;
   const { recipients, lookups } = transaction;
@@ -60,7 +61,7 @@ export async function addRecipient(connection: Connection, given: Recipient): Pr
   if (recipients.size >= door.maxRecipients || envelope > mostFor(door.maxRecipients))
     return replies.tooManyRecipients;
   const [found, decision, relay] = await Promise.all([
-    asked ?? peers.recipient(address),
+    asked ?? lookUp(connection, address),
     connection.judge?.recipient(address, recipients.size),
     mayRelay(connection),
   ]);
@@ -72,7 +73,8 @@ export async function addRecipient(connection: Connection, given: Recipient): Pr
     return decision.now ? closing(refused) : refused;
   }
   const { recipient, answer } = await suffixed(connection, { given, found, relay });
-  const refusal = recipientRefusal(answer, relay !== undefined);
+  const may = relay !== undefined || isExchanged(door, recipient.address);
+  const refusal = recipientRefusal(answer, { relay: may, size: transaction.size });
   if (answer.kind === "unknown") guessed(connection);
   connection.witness?.recipient(address, refusal ?? replies.recipientOk);
   if (refusal) return refusal;
@@ -82,6 +84,29 @@ export async function addRecipient(connection: Connection, given: Recipient): Pr
   recipients.set(kept.address, kept);
   if (answer.kind === "elsewhere") transaction.outside.add(kept.address);
   return replies.recipientOk;
+}
+
+/** Whether it exists, by the name under which the queue will have it. */
+const lookUp = ({ peers, door }: Connection, address: string): Promise<RecipientAnswer> =>
+  peers.recipient(withoutPercent(address, door.percentHack));
+
+/** Whether its domain is one that we exchange mail for. */
+const isExchanged = ({ relayHosts, percentHack }: Door, address: string): boolean =>
+  relayHosts.size > 0 && isListed(splitAddress(withoutPercent(address, percentHack)).domain, relayHosts);
+
+/** Adds a recipient of a client that may send to anybody, without asking whether it exists: false when there are too many already. */
+export function addUnasked({ door, session }: Connection, address: string): boolean {
+  const { transaction } = session;
+  const envelope = (transaction?.envelope ?? 0) + costOf({ address });
+  if (
+    !transaction ||
+    transaction.recipients.size >= door.maxRecipients ||
+    envelope > mostFor(door.maxRecipients)
+  )
+    return false;
+  transaction.envelope = envelope;
+  transaction.recipients.set(address, { address });
+  return true;
 }
 
 /** What was cut out of a command keeps all of it in memory, and there may be a thousand of them: a copy does not. */
@@ -122,10 +147,10 @@ interface Found {
 }
 
 /** The recipient with what RELAYCLIENT puts behind it, as qmail does: the rules of routing decide where such addresses go. */
-async function suffixed({ peers }: Connection, { given, found, relay = "" }: Found) {
+async function suffixed(connection: Connection, { given, found, relay = "" }: Found) {
   if (relay === "") return { recipient: given, answer: found };
   const address = behind(given.address, relay);
-  return { recipient: { ...given, address }, answer: await peers.recipient(address) };
+  return { recipient: { ...given, address }, answer: await lookUp(connection, address) };
 }
 
 /** Who is named twice gets one copy; reports are sent on every occasion that either wanted. */
@@ -144,13 +169,30 @@ function behind(address: string, suffix: string): string {
   return `"${local.replaceAll(/["\\]/g, "\\$&")}"@${domain}`;
 }
 
-function recipientRefusal(answer: RecipientAnswer, relay: boolean): Reply | undefined {
+interface Asked {
+  readonly relay: boolean;
+  /** As it was declared (RFC 1870); 0: it was not. */
+  readonly size: number;
+}
+
+function recipientRefusal(answer: RecipientAnswer, { relay, size }: Asked): Reply | undefined {
   switch (answer.kind) {
     case "deliverable":
-      return undefined;
+      return quotaRefusal(answer, size);
     case "unknown":
       return replies.noSuchUser;
     case "elsewhere":
       return relay ? undefined : replies.relayDenied;
+    case "denied":
+      return deniedRecipient(answer.why);
   }
+}
+
+/** What can never fit is refused for good; what does not fit now may tomorrow. */
+function quotaRefusal(
+  { room, most }: Extract<RecipientAnswer, { kind: "deliverable" }>,
+  size: number,
+): Reply | undefined {
+  if (most !== undefined && size > most) return replies.largerThanMailbox;
+  return room !== undefined && (room === 0 || size > room) ? replies.mailboxFull : undefined;
 }
