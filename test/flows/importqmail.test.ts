@@ -82,7 +82,7 @@ test("a qmail site moves in: settings, domains, aliases, routes, rules, and what
     /^change control\/envnoathost qmail\.envnoathost = a\.test/,
     /^change control\/databytes smtp\.max_size/,
     /^change control\/concurrencyremote queue\.remote_concurrency = 40/,
-    /^not control\/concurrencylocal queue\.local_concurrency = 0: /,
+    /^change control\/concurrencylocal queue\.local_concurrency = 0/,
     /^change control\/queuelifetime queue\.lifetime/,
     /^not control\/timeoutsmtpd smtp\.command_timeout = 30s: expected at least 5m/,
     /^note control\/bouncefrom /,
