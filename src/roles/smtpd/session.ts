@@ -1,11 +1,12 @@
 // The session: one loop reads lines, asks the table of verbs, writes, counts and logs. Nothing else writes to the client.
 
 import { limits } from "#base/limits.ts";
-import { codeOf, Trouble } from "#base/problem.ts";
+import { Trouble } from "#base/problem.ts";
 import { type Line, LineReader } from "#wire/lines.ts";
 import { parseCommand } from "#wire/smtp/command.ts";
 import { badLine, chunkTaken, replies } from "#wire/smtp/replies.ts";
 import { type Reply, refusalWire } from "#wire/smtp/reply.ts";
+import { attend } from "./attend.ts";
 import { lookAhead } from "./commands/rcpt.ts";
 import { Intake } from "./intake.ts";
 import { readBy, timeoutOrThrow } from "./pace.ts";
@@ -22,7 +23,6 @@ import {
   type Transaction,
 } from "./state.ts";
 import { verbs } from "./verbs.ts";
-import { tell } from "./witness.ts";
 
 /** Replies gathered for pipelined commands leave at the latest when they are so many. */
 const GATHERED = 16 * 1024;
@@ -57,24 +57,8 @@ export class SmtpSession {
   }
 
   /** Serves the connection until it ends. Rejects only for our own bugs. */
-  async run(): Promise<void> {
-    const { id, stream, door, log, clock } = this.#connection;
-    const began = clock.monotonic();
-    log.event("smtp_connect", { session: id, ip: stream.address, port: stream.port, listener: door.name });
-    let reason: Reason = "broken";
-    try {
-      reason = await this.#serve();
-    } catch (thrown) {
-      if (!(thrown instanceof Trouble)) throw thrown;
-      reason = codeOf(thrown) === "timeout" ? "timeout" : "broken";
-    } finally {
-      endTransaction(this.#connection.session);
-      stream.end(reason === "quit");
-      tell(this.#connection);
-      const { messages } = this.#connection;
-      const ms = Math.round(clock.monotonic() - began);
-      log.event("smtp_disconnect", { session: id, reason, messages, ms });
-    }
+  run(): Promise<void> {
+    return attend(this.#connection, () => this.#serve());
   }
 
   /** Tells the client to come back later: at once when we wait for a command, else after what is under way. */

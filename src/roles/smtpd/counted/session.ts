@@ -1,10 +1,9 @@
 // A connection of QMTP or QMQP from its first byte to its end; the messages are in qmtp.ts and qmqp.ts.
 
-import { codeOf, Trouble } from "#base/problem.ts";
 import { addressLiteral } from "#wire/message/received.ts";
 import { formatNetstring } from "#wire/netstring.ts";
-import { type Connection, endTransaction } from "../state.ts";
-import { tell } from "../witness.ts";
+import { attend } from "../attend.ts";
+import type { Connection } from "../state.ts";
 import type { Budget } from "./budget.ts";
 import { type Bad, Ended, Incoming } from "./incoming.ts";
 import { qmqp } from "./qmqp.ts";
@@ -34,25 +33,15 @@ export class CountedSession {
   }
 
   /** Serves the connection until it ends. Rejects only for our own bugs. */
-  async run(): Promise<void> {
-    const { id, stream, door, log, clock } = this.#connection;
-    const began = clock.monotonic();
-    log.event("smtp_connect", { session: id, ip: stream.address, port: stream.port, listener: door.name });
-    let reason: Reason = "broken";
-    try {
-      reason = await this.#serve();
-    } catch (thrown) {
-      if (thrown instanceof Ended) reason = thrown.reason;
-      else if (!(thrown instanceof Trouble)) throw thrown;
-      else reason = codeOf(thrown) === "timeout" ? "timeout" : "broken";
-    } finally {
-      endTransaction(this.#connection.session);
-      stream.end(reason === "quit");
-      tell(this.#connection);
-      const { messages } = this.#connection;
-      const ms = Math.round(clock.monotonic() - began);
-      log.event("smtp_disconnect", { session: id, reason, messages, ms });
-    }
+  run(): Promise<void> {
+    return attend(this.#connection, async () => {
+      try {
+        return await this.#serve();
+      } catch (thrown) {
+        if (thrown instanceof Ended) return thrown.reason;
+        throw thrown;
+      }
+    });
   }
 
   /** Ends at once when we wait for a message, else behind the one that is under way. */
